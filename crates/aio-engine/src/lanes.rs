@@ -1,0 +1,91 @@
+//! Nine queues, one for each priority.
+//!
+//! L1  `take` returns an item of the highest priority present, the one put there first.
+//! L2  `mask` has bit *n* set exactly if lane *n* holds something.
+
+use std::collections::VecDeque;
+
+use crate::job::Priority;
+
+/// First in, first out within a priority, higher priorities before lower ones.
+#[derive(Debug)]
+pub struct Lanes<T> {
+    lanes: [VecDeque<T>; Priority::COUNT],
+    mask: u16,
+    len: usize,
+}
+
+impl<T> Default for Lanes<T> {
+    fn default() -> Self {
+        Lanes::new()
+    }
+}
+
+impl<T> Lanes<T> {
+    pub fn new() -> Lanes<T> {
+        Lanes {
+            lanes: Default::default(),
+            mask: 0,
+            len: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// One bit for each lane that is not empty; a higher bit is a higher priority (L2).
+    pub fn mask(&self) -> u16 {
+        self.mask
+    }
+
+    pub fn put(&mut self, priority: Priority, item: T) {
+        let lane = priority.lane();
+        self.lanes[lane].push_back(item);
+        self.mask |= 1 << lane;
+        self.len += 1;
+    }
+
+    /// Takes the item that is next by L1.
+    pub fn take(&mut self) -> Option<T> {
+        if self.mask == 0 {
+            return None;
+        }
+        let lane = (u16::BITS - 1 - self.mask.leading_zeros()) as usize;
+        let queue = &mut self.lanes[lane];
+        let item = queue.pop_front();
+        if queue.is_empty() {
+            self.mask &= !(1 << lane);
+            // A burst must not keep its memory for ever.
+            if queue.capacity() > 4096 {
+                *queue = VecDeque::new();
+            }
+        }
+        self.len -= 1;
+        item
+    }
+
+    /// Moves everything from `other` behind what is here, lane by lane.
+    pub fn append(&mut self, other: &mut Lanes<T>) {
+        if other.mask == 0 {
+            return;
+        }
+        for (mine, theirs) in self.lanes.iter_mut().zip(&mut other.lanes) {
+            if !theirs.is_empty() {
+                if mine.is_empty() {
+                    std::mem::swap(mine, theirs);
+                } else {
+                    mine.append(theirs);
+                }
+            }
+        }
+        self.mask |= other.mask;
+        self.len += other.len;
+        other.mask = 0;
+        other.len = 0;
+    }
+}

@@ -1,0 +1,18 @@
+//! The worker engine of IO::AIO.
+//!
+//! An [`Engine`] owns jobs: an operation with its inputs and outputs, plain data that may cross
+//! threads. It queues them by priority, runs them on worker threads started on demand, and hands
+//! the results back to the one thread that owns the engine. It knows nothing of Perl.
+//!
+//! The README beside this file names the states, the locks and who wakes whom.
+
+pub mod job;
+pub mod lanes;
+pub mod ops;
+pub mod path;
+pub mod sys;
+
+pub use job::{Arg, Buffer, Ctx, Done, Heap, Job, Key, Output, Priority};
+pub use lanes::Lanes;
+pub use ops::Op;
+pub use path::{Path, Target, Wd};
