@@ -10,10 +10,11 @@ use File::Path qw(remove_tree);
 use IO::AIO;
 
 my $dir = scratch;
-chdir $dir or die;
 
 sub fresh {
+   chdir "/";
    remove_tree ($dir, { keep_root => 1 });
+   chdir $dir or die;
    spew "file", "content";
    mkdir "dir"; mkdir "full"; spew "full/x";
    symlink "file", "link"; symlink "dir", "dirlink"; symlink "loop", "loop"; symlink "nothing", "dangling";

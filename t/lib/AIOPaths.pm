@@ -95,6 +95,7 @@ sub errno_name {
 # polls until nothing is outstanding
 sub drain {
    my $until = Time::HiRes::time () + $DEADLINE;
+   local $@;
 
    while (IO::AIO::nreqs ()) {
       Time::HiRes::time () < $until
