@@ -6,13 +6,23 @@
 //!
 //! The README beside this file names the states, the locks and who wakes whom.
 
+pub mod engine;
 pub mod job;
 pub mod lanes;
+pub mod linger;
+pub mod marks;
 pub mod ops;
 pub mod path;
+pub mod pipe;
+pub mod pool;
+pub mod results;
+pub mod sync;
 pub mod sys;
+pub mod worker;
 
+pub use engine::{Engine, Limits};
 pub use job::{Arg, Buffer, Ctx, Done, Heap, Job, Key, Output, Priority};
 pub use lanes::Lanes;
 pub use ops::Op;
 pub use path::{Path, Target, Wd};
+pub use pipe::ResultPipe;

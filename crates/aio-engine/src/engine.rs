@@ -1,0 +1,251 @@
+//! The engine as its owner sees it: one thread submits jobs and takes results.
+//!
+//! Nothing here calls out while a borrow or a lock is held, so every method may be called from
+//! wherever the owner happens to be, a result's callback included.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::job::{Job, Key};
+use crate::linger::{several_processors, spin, Pay};
+use crate::marks::Marks;
+use crate::pipe::ResultPipe;
+pub use crate::pool::Limits;
+use crate::pool::{Need, Pool};
+use crate::results::{Batch, Results};
+use crate::worker::{self, Shared};
+
+/// Ready lanes, workers, result lanes. Belongs to the thread that made it.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    /// Results that have left the shared lanes.
+    batch: Batch<Box<Job>>,
+    /// A copy of what is in force in the pool, to be read without its lock.
+    limits: Cell<Limits>,
+    threads: RefCell<Vec<JoinHandle<()>>>,
+    pay: Cell<Pay>,
+    /// Not `Send`: the owner's thread.
+    _owner: PhantomData<*const ()>,
+}
+
+/// How long the owner looks for a result before it blocks.
+const LINGER: Duration = Duration::from_micros(30);
+
+impl Engine {
+    pub fn new(pipe: ResultPipe, limits: Limits) -> Engine {
+        Engine {
+            shared: Arc::new(Shared {
+                pool: Pool::new(limits),
+                results: Results::new(pipe),
+                marks: Marks::new(),
+                several: AtomicBool::new(several_processors()),
+            }),
+            batch: Batch::new(),
+            limits: Cell::new(limits),
+            threads: RefCell::new(Vec::new()),
+            pay: Cell::new(Pay::default()),
+            _owner: PhantomData,
+        }
+    }
+
+    /// Queues a job for the workers, and sees to it that one comes for it.
+    pub fn submit(&self, job: Box<Job>) {
+        // The mark must exist before the job runs: an operation holds on to it (M1).
+        self.shared.marks.of(job.key);
+        let need = self.shared.pool.put(job.priority, job);
+        if need != Need::Nothing {
+            self.start(need);
+        }
+    }
+
+    /// Puts a job that never executes straight among the results.
+    pub fn complete(&self, job: Box<Job>) {
+        self.shared.results.push(job.priority, job);
+    }
+
+    /// The next result: of the highest priority, in order of arrival within it. Cancelled jobs
+    /// come back like others; their mark stays until [`unmark`](Engine::unmark).
+    pub fn take(&self) -> Option<Box<Job>> {
+        self.batch.take(&self.shared.results)
+    }
+
+    /// Marks a job as cancelled: if it has not been executed yet it will not be, and composite
+    /// operations stop between two steps.
+    pub fn cancel(&self, key: Key) {
+        self.shared.marks.set(key);
+    }
+
+    pub fn cancelled(&self, key: Key) -> bool {
+        self.shared.marks.is_set(key)
+    }
+
+    /// Forgets that `key` was cancelled. To be called before the key names another job.
+    pub fn unmark(&self, key: Key) {
+        self.shared.marks.clear(key);
+    }
+
+    /// Jobs that no worker has taken yet.
+    pub fn nready(&self) -> usize {
+        self.shared.pool.ready()
+    }
+
+    /// Results that wait. If there are any, the descriptor is readable when this returns.
+    pub fn npending(&self) -> usize {
+        self.batch.announce(&self.shared.results)
+    }
+
+    /// Workers started and not told to end.
+    pub fn nthreads(&self) -> usize {
+        self.shared.pool.threads()
+    }
+
+    pub fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
+    /// Lowers the limit to `n` if it is higher. Surplus workers end when they have finished
+    /// what they execute. With 0, what is submitted stays ready.
+    pub fn set_max_parallel(&self, n: usize) {
+        if n < self.limits.get().max_parallel {
+            self.change(|limits| limits.max_parallel = n);
+        }
+    }
+
+    /// Raises the limit to `n` if it is lower. Workers for what is ready already are started
+    /// by the next `submit` or `linger`.
+    pub fn set_min_parallel(&self, n: usize) {
+        if n > self.limits.get().max_parallel {
+            self.change(|limits| limits.max_parallel = n);
+        }
+    }
+
+    pub fn set_max_idle(&self, n: usize) {
+        self.change(|limits| limits.max_idle = n);
+    }
+
+    pub fn set_idle_timeout(&self, timeout: Duration) {
+        self.change(|limits| limits.idle_timeout = timeout);
+    }
+
+    fn change(&self, f: impl FnOnce(&mut Limits)) {
+        let mut limits = self.limits.get();
+        f(&mut limits);
+        self.limits.set(limits);
+        self.shared.pool.set_limits(limits);
+    }
+
+    /// To be called when the owner is about to block until a result comes. Looks for one for a
+    /// short time, if that has paid lately.
+    ///
+    /// True: results wait, and [`take`](Engine::take) or [`announce`](Engine::announce) must be
+    /// called before the owner lets anybody else look at the descriptor. False: there are none
+    /// yet, and the next one makes the descriptor readable.
+    pub fn linger(&self) -> bool {
+        let results = &self.shared.results;
+        if self.batch.waits(results) {
+            return true;
+        }
+        if self.shared.pool.ready() > 0 {
+            // A thread that could not be started, or a limit that was raised.
+            self.start(self.shared.pool.help());
+            if self.batch.waits(results) {
+                return true;
+            }
+        }
+        let mut pay = self.pay.get();
+        if !self.shared.several.load(Ordering::Relaxed) || !pay.worth_it() {
+            self.pay.set(pay);
+            return false;
+        }
+        self.batch.look(results);
+        pay.report(spin(LINGER, || self.batch.waits(results)));
+        self.pay.set(pay);
+        self.batch.settle(results)
+    }
+
+    /// Makes the descriptor readable if results wait. After a `linger` that found some, for an
+    /// owner that does not take them now.
+    pub fn announce(&self) {
+        self.batch.announce(&self.shared.results);
+    }
+
+    /// If there is no worker and none can be started: executes one ready job on this thread.
+    /// True if it did.
+    pub fn rescue(&self) -> bool {
+        if self.shared.pool.ready() == 0 {
+            return false;
+        }
+        let mut need = self.shared.pool.help();
+        while need == Need::Worker && self.start_one() {
+            need = self.shared.pool.help();
+        }
+        match self.shared.pool.rescue() {
+            Some(job) => {
+                self.shared.execute(job);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Starts the workers that the pool asks for. With none to be had, everything that is ready
+    /// is executed here and now: a program that only watches the descriptor would otherwise
+    /// wait for ever.
+    fn start(&self, mut need: Need) {
+        while need == Need::Worker {
+            if !self.start_one() {
+                while let Some(job) = self.shared.pool.rescue() {
+                    self.shared.execute(job);
+                }
+                return;
+            }
+            need = self.shared.pool.help();
+        }
+    }
+
+    fn start_one(&self) -> bool {
+        let mut threads = self.threads.borrow_mut();
+        threads.retain(|thread| !thread.is_finished());
+        match worker::start(self.shared.clone()) {
+            Some(thread) => {
+                threads.push(thread);
+                true
+            }
+            None => {
+                self.shared.pool.not_started();
+                false
+            }
+        }
+    }
+
+    /// In a forked child, where no worker exists and any lock may be held for ever: leaves
+    /// everything behind as it is, memory included.
+    pub fn abandon(self) -> Limits {
+        let limits = self.limits.get();
+        mem::forget(self);
+        limits
+    }
+
+    /// Drops what is ready and what is pending, waits for what executes, and ends the workers.
+    /// The descriptor is quiet afterwards.
+    pub fn shutdown(self) -> Limits {
+        self.limits.get()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        drop(self.shared.pool.close());
+        for thread in self.threads.get_mut().drain(..) {
+            // A worker that panicked has ended the process.
+            let _ = thread.join();
+        }
+        drop(self.batch.clear(&self.shared.results));
+    }
+}

@@ -1,0 +1,109 @@
+//! Lingering: to look a little longer before going to sleep, where that pays.
+//!
+//! Two threads that hand each other one request at a time spend nearly all of it on waking up.
+//! A short look finds the next request, or the result, without a system call. It is bounded,
+//! gives up where it does not pay, and never happens with a single processor, where whoever is
+//! waited for could not run meanwhile.
+
+use std::time::{Duration, Instant};
+
+/// How a worker that ran dry waits before it sleeps. The model checker puts its own here.
+pub trait Look {
+    /// May it wait at all?
+    fn possible(&self) -> bool;
+    /// Waits until `there` says so or the time is up; returns what `there` said last.
+    fn look(&self, there: impl Fn() -> bool) -> bool;
+}
+
+/// Whether lingering pays. After a look that found nothing, the next ones are skipped: 0, 1, 2,
+/// 4 ... of them with each further failure. One success forgets all failures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pay {
+    skip: u32,
+    backoff: u32,
+}
+
+impl Pay {
+    const LONGEST: u32 = 64;
+
+    pub fn worth_it(&mut self) -> bool {
+        let now = self.skip == 0;
+        self.skip = self.skip.saturating_sub(1);
+        now
+    }
+
+    pub fn report(&mut self, found: bool) {
+        if found {
+            self.backoff = 0;
+        } else {
+            self.skip = self.backoff;
+            self.backoff = (self.backoff * 2).clamp(1, Self::LONGEST);
+        }
+    }
+}
+
+/// Looks for `budget` at most, without giving up the processor.
+pub fn spin(budget: Duration, there: impl Fn() -> bool) -> bool {
+    let mut end = None;
+    loop {
+        for _ in 0..16 {
+            if there() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        let now = Instant::now();
+        match end {
+            None => end = Some(now + budget),
+            Some(end) if now >= end => return there(),
+            Some(_) => {}
+        }
+    }
+}
+
+/// May this thread run on more than one processor?
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn several_processors() -> bool {
+    // SAFETY: a cpu_set_t is a bit field, for which zeroes are a value.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` has the size that is passed.
+    let got = unsafe { libc::sched_getaffinity(0, std::mem::size_of_val(&set), &mut set) };
+    // A machine with more processors than the set has room for gives EINVAL.
+    // SAFETY: `set` is initialised.
+    got != 0 || unsafe { libc::CPU_COUNT(&set) } > 1
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub fn several_processors() -> bool {
+    // SAFETY: no pointers.
+    unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) > 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_make_looks_rare_and_success_brings_them_back() {
+        let mut pay = Pay::default();
+        let mut looks = 0;
+        for _ in 0..10_000 {
+            if pay.worth_it() {
+                looks += 1;
+                pay.report(false);
+            }
+        }
+        assert!((150..200).contains(&looks), "{looks} looks in 10,000");
+        while !pay.worth_it() {}
+        pay.report(true);
+        assert!(pay.worth_it());
+        pay.report(false);
+        assert!(pay.worth_it(), "the first failure costs nothing");
+    }
+
+    #[test]
+    fn a_look_ends() {
+        assert!(!spin(Duration::from_micros(50), || false));
+        assert!(spin(Duration::from_secs(3600), || true));
+    }
+}

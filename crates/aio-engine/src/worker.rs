@@ -1,0 +1,144 @@
+//! What a worker does with a job, from its first look for work to its end.
+//!
+//! A panic in an operation fails that one request with EIO; a panic anywhere else ends the
+//! process, because the queues could not be trusted afterwards.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::job::{Ctx, Done, Job};
+use crate::linger::{several_processors, spin, Look};
+use crate::marks::Marks;
+use crate::ops;
+use crate::pipe::ResultPipe;
+use crate::pool::Pool;
+use crate::results::Results;
+use crate::sync::AbortOnPanic;
+
+/// What the owner and its workers share.
+#[derive(Debug)]
+pub struct Shared {
+    pub pool: Pool<Box<Job>>,
+    pub results: Results<Box<Job>, ResultPipe>,
+    pub marks: Marks,
+    /// There is more than one processor to run on.
+    pub several: AtomicBool,
+}
+
+impl Shared {
+    /// Executes `job`, or skips it if it is cancelled, and puts it among the results.
+    pub fn execute(&self, mut job: Box<Job>) {
+        let mark = self.marks.of(job.key);
+        let ctx = Ctx::new(mark);
+        if !ctx.cancelled() {
+            let run = || ops::run(&mut job.op, &ctx);
+            // What an operation leaves behind when it panics is only looked at by `drop`.
+            job.done =
+                catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Done::fail(libc::EIO));
+        }
+        self.results.push(job.priority, job);
+    }
+}
+
+/// How long a worker looks for more work before it sleeps.
+struct Linger<'a>(&'a Shared);
+
+impl Linger<'_> {
+    const BUDGET: Duration = Duration::from_micros(30);
+}
+
+impl Look for Linger<'_> {
+    fn possible(&self) -> bool {
+        self.0.several.load(Ordering::Relaxed)
+    }
+
+    fn look(&self, there: impl Fn() -> bool) -> bool {
+        spin(Self::BUDGET, there)
+    }
+}
+
+/// A worker's life.
+pub fn run(shared: Arc<Shared>) {
+    let _guard = AbortOnPanic;
+    shared
+        .several
+        .store(several_processors(), Ordering::Relaxed);
+    let linger = Linger(&shared);
+    let mut next = shared.pool.first(&linger);
+    while let Some(job) = next {
+        shared.execute(job);
+        next = shared.pool.next(&linger);
+    }
+}
+
+/// Starts a worker thread: all signals blocked, so that handlers run in the program's own
+/// threads, and with the program's name. `None` if the system has no thread to give.
+pub fn start(shared: Arc<Shared>) -> Option<std::thread::JoinHandle<()>> {
+    /// Operations keep large buffers on the heap.
+    const STACK: usize = 256 << 10;
+    let name = Name::of_worker();
+    with_signals_blocked(|| {
+        std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn(move || {
+                name.apply();
+                run(shared);
+            })
+            .ok()
+    })
+}
+
+/// A thread starts with the mask of its creator; so there is no moment in which a signal could
+/// reach it.
+fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: a sigset_t is plain data, filled in by the calls below before it is used; neither
+    // call can fail with these arguments.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let result = f();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        result
+    }
+}
+
+/// The name of a worker in the kernel's list of threads: the program's, and `/eio`, cut to the
+/// 15 bytes there are.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+struct Name([u8; 16]);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Name {
+    fn of_worker() -> Name {
+        let mut name = [0u8; 16];
+        // SAFETY: the kernel writes at most 16 bytes, the last of them 0.
+        unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+        let len = name.iter().position(|&b| b == 0).unwrap_or(15);
+        for (to, from) in name[len..15].iter_mut().zip(b"/eio") {
+            *to = *from;
+        }
+        Name(name)
+    }
+
+    fn apply(&self) {
+        // SAFETY: the name ends in 0.
+        unsafe { libc::prctl(libc::PR_SET_NAME, self.0.as_ptr()) };
+    }
+}
+
+/// Elsewhere threads carry no name of ours.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+struct Name;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl Name {
+    fn of_worker() -> Name {
+        Name
+    }
+
+    fn apply(&self) {}
+}
