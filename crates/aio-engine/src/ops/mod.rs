@@ -1,11 +1,13 @@
 //! What a job executes: every operation with its inputs, and the one dispatcher.
 //!
 //! O1  An operation takes its errno right after the failing call; cleanup cannot disturb it.
-//! O2  `EINTR` is retried here and nowhere else; workers block all signals, so it is rare.
+//! O2  `EINTR` is retried in `sys.rs` and nowhere else; workers block all signals, so it is rare.
 //! O3  A composite looks at `ctx.cancelled()` between steps and then stops, leaving nothing
 //!     open; copy and move remove a destination they made.
+//! O4  Nothing here recurses or keeps large arrays on the stack: workers have small ones.
 
 pub mod dir;
+pub mod extents;
 pub mod memory;
 pub mod names;
 pub mod rw;
@@ -16,6 +18,7 @@ pub mod tree;
 use std::ffi::CStr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::job::{Arg, Buffer, Ctx, Done};
 use crate::path::{Path, Target, Wd};
@@ -26,68 +29,296 @@ pub enum Op {
     /// Does nothing. Also what the Perl half uses for requests that never execute.
     Nop,
     /// Sleeps for so many seconds.
-    Busy { seconds: f64 },
+    Busy {
+        seconds: f64,
+    },
 
     // names
-    Open { path: Path, flags: i32, mode: u32 },
-    Unlink { path: Path },
-    Rmdir { path: Path },
-    Mkdir { path: Path, mode: u32 },
-    Mknod { path: Path, mode: u32, dev: u64 },
-    Link { paths: Box<[Path; 2]> },
-    Symlink { text: Box<CStr>, path: Path },
-    Rename { paths: Box<[Path; 2]>, flags: u32 },
-    Readlink { path: Path },
-    Realpath { path: Path },
-    Wd { path: Path },
+    Open {
+        path: Path,
+        flags: i32,
+        mode: u32,
+    },
+    Unlink {
+        path: Path,
+    },
+    Rmdir {
+        path: Path,
+    },
+    Mkdir {
+        path: Path,
+        mode: u32,
+    },
+    Mknod {
+        path: Path,
+        mode: u32,
+        dev: u64,
+    },
+    Link {
+        paths: Box<[Path; 2]>,
+    },
+    Symlink {
+        text: Box<CStr>,
+        path: Path,
+    },
+    Rename {
+        paths: Box<[Path; 2]>,
+        flags: u32,
+    },
+    Readlink {
+        path: Path,
+    },
+    Realpath {
+        path: Path,
+    },
+    Wd {
+        path: Path,
+    },
     /// Drops a directory object on a worker: closing may block.
-    CloseWd { wd: Option<Arc<Wd>> },
+    CloseWd {
+        wd: Option<Arc<Wd>>,
+    },
 
     // data
-    Close { fd: RawFd },
-    Seek { fd: RawFd, offset: i64, whence: i32 },
-    Fcntl { fd: RawFd, cmd: i32, arg: Arg },
-    Ioctl { fd: RawFd, request: u64, arg: Arg },
+    Close {
+        fd: RawFd,
+    },
+    Seek {
+        fd: RawFd,
+        offset: i64,
+        whence: i32,
+    },
+    Fcntl {
+        fd: RawFd,
+        cmd: i32,
+        arg: Arg,
+    },
+    Ioctl {
+        fd: RawFd,
+        request: u64,
+        arg: Arg,
+    },
     /// `offset` `None`: at the file position.
-    Read { fd: RawFd, offset: Option<i64>, buf: Buffer },
-    Write { fd: RawFd, offset: Option<i64>, buf: Buffer },
-    Sendfile { out: RawFd, input: RawFd, offset: i64, len: u64 },
-    Readahead { fd: RawFd, offset: i64, len: usize },
-    Allocate { fd: RawFd, mode: i32, offset: i64, len: i64 },
+    Read {
+        fd: RawFd,
+        offset: Option<i64>,
+        buf: Buffer,
+    },
+    Write {
+        fd: RawFd,
+        offset: Option<i64>,
+        buf: Buffer,
+    },
+    Sendfile {
+        out: RawFd,
+        input: RawFd,
+        offset: i64,
+        len: u64,
+    },
+    Readahead {
+        fd: RawFd,
+        offset: i64,
+        len: usize,
+    },
+    Allocate {
+        fd: RawFd,
+        mode: i32,
+        offset: i64,
+        len: i64,
+    },
     /// `count` `None`: all extents.
-    Fiemap { fd: RawFd, start: u64, len: u64, flags: u32, count: Option<u32> },
+    Fiemap {
+        fd: RawFd,
+        start: u64,
+        len: u64,
+        flags: u32,
+        count: Option<u32>,
+    },
     /// `offset` below 0 counts from the end, `len` 0 is everything from there on.
-    Slurp { path: Path, offset: i64, len: u64 },
-    Load { path: Path },
+    Slurp {
+        path: Path,
+        offset: i64,
+        len: u64,
+    },
+    Load {
+        path: Path,
+    },
 
     // attributes
-    Stat { target: Target },
-    Lstat { target: Target },
-    Statvfs { target: Target },
+    Stat {
+        target: Target,
+    },
+    Lstat {
+        target: Target,
+    },
+    Statvfs {
+        target: Target,
+    },
     /// `None` twice: now.
-    Utime { target: Target, times: Option<Box<[libc::timespec; 2]>> },
-    Chown { target: Target, uid: u32, gid: u32 },
-    Chmod { target: Target, mode: u32 },
-    Truncate { target: Target, len: i64 },
+    Utime {
+        target: Target,
+        times: Option<Box<[libc::timespec; 2]>>,
+    },
+    Chown {
+        target: Target,
+        uid: u32,
+        gid: u32,
+    },
+    Chmod {
+        target: Target,
+        mode: u32,
+    },
+    Truncate {
+        target: Target,
+        len: i64,
+    },
 
     // directories and trees
-    Readdir { path: Path, flags: i32 },
-    Scandir { path: Path },
-    Copy { paths: Box<[Path; 2]> },
-    Move { paths: Box<[Path; 2]> },
-    Rmtree { path: Path },
-    Pathsync { path: Path },
+    Readdir {
+        path: Path,
+        flags: i32,
+    },
+    Scandir {
+        path: Path,
+    },
+    Copy {
+        paths: Box<[Path; 2]>,
+    },
+    Move {
+        paths: Box<[Path; 2]>,
+    },
+    Rmtree {
+        path: Path,
+    },
+    Pathsync {
+        path: Path,
+    },
 
     // synchronisation
     Sync,
-    Fsync { fd: RawFd },
-    Fdatasync { fd: RawFd },
-    Syncfs { fd: RawFd },
-    SyncFileRange { fd: RawFd, offset: i64, len: i64, flags: u32 },
+    Fsync {
+        fd: RawFd,
+    },
+    Fdatasync {
+        fd: RawFd,
+    },
+    Syncfs {
+        fd: RawFd,
+    },
+    SyncFileRange {
+        fd: RawFd,
+        offset: i64,
+        len: i64,
+        flags: u32,
+    },
 
     // memory
-    Msync { buf: Buffer, flags: i32 },
-    Mtouch { buf: Buffer, flags: i32 },
-    Mlock { buf: Buffer },
-    Mlockall { flags: i32 },
+    Msync {
+        buf: Buffer,
+        flags: i32,
+    },
+    Mtouch {
+        buf: Buffer,
+        flags: i32,
+    },
+    Mlock {
+        buf: Buffer,
+    },
+    Mlockall {
+        flags: i32,
+    },
+}
+
+/// Executes `op`. Never panics on bad input: whatever the kernel refuses is an errno.
+pub fn run(op: &mut Op, ctx: &Ctx) -> Done {
+    match op {
+        Op::Nop => Done::ok(0),
+        Op::Busy { seconds } => busy(*seconds),
+
+        Op::Open { path, flags, mode } => names::open(path, *flags, *mode),
+        Op::Unlink { path } => names::unlink(path).into(),
+        Op::Rmdir { path } => names::rmdir(path).into(),
+        Op::Mkdir { path, mode } => names::mkdir(path, *mode).into(),
+        Op::Mknod { path, mode, dev } => names::mknod(path, *mode, *dev).into(),
+        Op::Link { paths } => names::link(paths).into(),
+        Op::Symlink { text, path } => names::symlink(text, path).into(),
+        Op::Rename { paths, flags } => names::rename(paths, *flags).into(),
+        Op::Readlink { path } => names::readlink(path),
+        Op::Realpath { path } => names::realpath(path),
+        Op::Wd { path } => names::wd(path),
+        Op::CloseWd { wd } => {
+            drop(wd.take());
+            Done::ok(0)
+        }
+
+        Op::Close { fd } => rw::close(*fd).into(),
+        Op::Seek { fd, offset, whence } => rw::seek(*fd, *offset, *whence).into(),
+        Op::Fcntl { fd, cmd, arg } => rw::fcntl(*fd, *cmd, arg).into(),
+        Op::Ioctl { fd, request, arg } => rw::ioctl(*fd, *request, arg).into(),
+        Op::Read { fd, offset, buf } => rw::read(*fd, *offset, buf).into(),
+        Op::Write { fd, offset, buf } => rw::write(*fd, *offset, buf).into(),
+        Op::Sendfile {
+            out,
+            input,
+            offset,
+            len,
+        } => rw::sendfile(*out, *input, *offset, *len).into(),
+        Op::Readahead { fd, offset, len } => rw::readahead(*fd, *offset, *len).into(),
+        Op::Allocate {
+            fd,
+            mode,
+            offset,
+            len,
+        } => rw::allocate(*fd, *mode, *offset, *len).into(),
+        Op::Fiemap {
+            fd,
+            start,
+            len,
+            flags,
+            count,
+        } => extents::fiemap(*fd, *start, *len, *flags, *count, ctx),
+        Op::Slurp { path, offset, len } => rw::slurp(path, *offset, *len, ctx),
+        Op::Load { path } => rw::load(path, ctx),
+
+        Op::Stat { target } => stat::stat(target),
+        Op::Lstat { target } => stat::lstat(target),
+        Op::Statvfs { target } => stat::statvfs(target),
+        Op::Utime { target, times } => stat::utime(target, times.as_deref()).into(),
+        Op::Chown { target, uid, gid } => stat::chown(target, *uid, *gid).into(),
+        Op::Chmod { target, mode } => stat::chmod(target, *mode).into(),
+        Op::Truncate { target, len } => stat::truncate(target, *len).into(),
+
+        Op::Readdir { path, flags } => dir::readdir(path, *flags, ctx),
+        Op::Scandir { path } => dir::scandir(path, ctx),
+        Op::Copy { paths } => tree::copy(paths, ctx).into(),
+        Op::Move { paths } => tree::rename_or_copy(paths, ctx).into(),
+        Op::Rmtree { path } => tree::rmtree(path, ctx).into(),
+        Op::Pathsync { path } => sync::pathsync(path).into(),
+
+        Op::Sync => sync::sync().into(),
+        Op::Fsync { fd } => sync::fsync(*fd).into(),
+        Op::Fdatasync { fd } => sync::fdatasync(*fd).into(),
+        Op::Syncfs { fd } => sync::syncfs(*fd).into(),
+        Op::SyncFileRange {
+            fd,
+            offset,
+            len,
+            flags,
+        } => sync::sync_file_range(*fd, *offset, *len, *flags).into(),
+
+        Op::Msync { buf, flags } => memory::msync(buf, *flags).into(),
+        Op::Mtouch { buf, flags } => memory::mtouch(buf, *flags).into(),
+        Op::Mlock { buf } => memory::mlock(buf).into(),
+        Op::Mlockall { flags } => memory::mlockall(*flags).into(),
+    }
+}
+
+/// Keeps a worker occupied. Negative and NaN are no time at all.
+fn busy(seconds: f64) -> Done {
+    // More than any clock can count: for ever, in practice.
+    const LONGEST: f64 = 1e9;
+    if seconds > 0.0 {
+        std::thread::sleep(Duration::from_secs_f64(seconds.min(LONGEST)));
+    }
+    Done::ok(0)
 }
