@@ -111,7 +111,7 @@ for (
 # ---- tied
 {
    package Tied;
-   sub TIESCALAR { bless { value => $_[1], log => "" } }
+   sub TIESCALAR { bless { value => $_[1], log => "" }, $_[0] }
    sub FETCH     { $_[0]{log} .= "F"; $_[0]{value} }
    sub STORE     { $_[0]{log} .= "S"; $_[0]{value} = $_[1] }
 }
