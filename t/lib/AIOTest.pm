@@ -83,11 +83,12 @@ sub _check_module {
 
 # ---- files -----------------------------------------------------------------
 
-my %scratch;
+my $scratch;
 
-# A directory for this process that goes away with it.
+# A directory that goes away with the process that asked first. Its forked
+# children share it.
 sub scratch () {
-   $scratch{$$} ||= File::Temp::tempdir ("aio-test-XXXXXXXX", TMPDIR => 1, CLEANUP => 1)
+   $scratch ||= File::Temp::tempdir ("aio-test-XXXXXXXX", TMPDIR => 1, CLEANUP => 1)
 }
 
 sub spew {
