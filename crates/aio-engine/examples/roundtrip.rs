@@ -2,7 +2,7 @@
 //! for lone requests and for streams, with an owner that polls and with one that waits for the
 //! descriptor as an event loop does.
 //!
-//! `cargo run --release --example roundtrip [SECONDS]`
+//! `cargo run --release --example roundtrip [SECONDS [polls|watches [IN_FLIGHT]]]`
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,11 @@ fn run(owner: Owner, in_flight: usize, time: Duration) {
     let cpu = cpu() - cpu_before;
     println!(
         "{:8} {in_flight:6} in flight {:10.0} /s {:8.2} us cpu each, {} threads",
-        if owner == Owner::Polls { "polls" } else { "watches" },
+        if owner == Owner::Polls {
+            "polls"
+        } else {
+            "watches"
+        },
         f64::from(taken) / wall.as_secs_f64(),
         cpu.as_secs_f64() * 1e6 / f64::from(taken),
         engine.nthreads()
@@ -81,13 +85,20 @@ fn run(owner: Owner, in_flight: usize, time: Duration) {
 }
 
 fn main() {
-    let seconds = std::env::args()
-        .nth(1)
-        .map_or(1.0, |s| s.parse().expect("a number of seconds"));
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let seconds = args.first().map_or(1.0, |s| s.parse().expect("seconds"));
     let time = Duration::from_secs_f64(seconds);
-    for owner in [Owner::Polls, Owner::Watches] {
-        for in_flight in [1, 8, 64, 10_000] {
-            run(owner, in_flight, time);
+    for (name, owner) in [("polls", Owner::Polls), ("watches", Owner::Watches)] {
+        if args.get(1).is_some_and(|only| only != name) {
+            continue;
+        }
+        match args.get(2) {
+            Some(n) => run(owner, n.parse().expect("a number in flight"), time),
+            None => {
+                for in_flight in [1, 8, 64, 10_000] {
+                    run(owner, in_flight, time);
+                }
+            }
         }
     }
 }

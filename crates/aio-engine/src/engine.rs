@@ -29,6 +29,9 @@ pub struct Engine {
     /// A copy of what is in force in the pool, to be read without its lock.
     limits: Cell<Limits>,
     threads: RefCell<Vec<JoinHandle<()>>>,
+    /// There may be fewer workers than what is ready wants: a thread could not be started, or
+    /// the limit was raised.
+    short_handed: Cell<bool>,
     pay: Cell<Pay>,
     /// Not `Send`: the owner's thread.
     _owner: PhantomData<*const ()>,
@@ -49,6 +52,7 @@ impl Engine {
             batch: Batch::new(),
             limits: Cell::new(limits),
             threads: RefCell::new(Vec::new()),
+            short_handed: Cell::new(false),
             pay: Cell::new(Pay::default()),
             _owner: PhantomData,
         }
@@ -122,6 +126,7 @@ impl Engine {
     pub fn set_min_parallel(&self, n: usize) {
         if n > self.limits.get().max_parallel {
             self.change(|limits| limits.max_parallel = n);
+            self.short_handed.set(true);
         }
     }
 
@@ -151,8 +156,7 @@ impl Engine {
         if self.batch.waits(results) {
             return true;
         }
-        if self.shared.pool.ready() > 0 {
-            // A thread that could not be started, or a limit that was raised.
+        if self.short_handed.replace(false) {
             self.start(self.shared.pool.help());
             if self.batch.waits(results) {
                 return true;
@@ -164,9 +168,10 @@ impl Engine {
             return false;
         }
         self.batch.look(results);
-        pay.report(spin(LINGER, || self.batch.waits(results)));
+        let found = spin(LINGER, || self.batch.waits(results));
+        pay.report(found);
         self.pay.set(pay);
-        self.batch.settle(results)
+        found || self.batch.settle(results)
     }
 
     /// Makes the descriptor readable if results wait. After a `linger` that found some, for an
@@ -187,7 +192,7 @@ impl Engine {
         }
         match self.shared.pool.rescue() {
             Some(job) => {
-                self.shared.execute(job);
+                self.execute(job);
                 true
             }
             None => false,
@@ -201,12 +206,18 @@ impl Engine {
         while need == Need::Worker {
             if !self.start_one() {
                 while let Some(job) = self.shared.pool.rescue() {
-                    self.shared.execute(job);
+                    self.execute(job);
                 }
                 return;
             }
             need = self.shared.pool.help();
         }
+    }
+
+    /// Executes a job on the owner's thread.
+    fn execute(&self, mut job: Box<Job>) {
+        self.shared.execute(&mut job);
+        self.complete(job);
     }
 
     fn start_one(&self) -> bool {
@@ -219,6 +230,7 @@ impl Engine {
             }
             None => {
                 self.shared.pool.not_started();
+                self.short_handed.set(true);
                 false
             }
         }

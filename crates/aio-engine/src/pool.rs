@@ -41,7 +41,7 @@ impl Default for Limits {
 
 #[derive(Debug)]
 pub struct Pool<T> {
-    state: Padded<Mutex<State<T>>>,
+    shared: Padded<Shared<T>>,
     /// How many jobs are ready: what `lanes.len()` is, for a look without the lock. Written
     /// under the lock. A lingering worker watches it.
     ready: Padded<AtomicUsize>,
@@ -49,11 +49,22 @@ pub struct Pool<T> {
     wake: Condvar,
 }
 
-/// Guarded by the ready lock.
+/// `returning` is touched right before the lock is taken or right after, so it sits on the same
+/// cache line.
 #[derive(Debug)]
+#[repr(C)]
+struct Shared<T> {
+    /// Workers that have executed a job and come for the next one without fail: they count as
+    /// on their way. Raised without the lock, before the result can be seen; lowered under it,
+    /// when the worker looks. So whoever holds the lock and sees one here may rely on it.
+    returning: AtomicUsize,
+    state: Mutex<State<T>>,
+}
+
+/// Guarded by the ready lock. What every look for work reads comes first.
+#[derive(Debug)]
+#[repr(C)]
 struct State<T> {
-    lanes: Lanes<T>,
-    limits: Limits,
     /// Workers started and not told to end.
     threads: usize,
     /// Workers told to end that have not noticed yet. The first to look for work ends.
@@ -71,6 +82,8 @@ struct State<T> {
     /// Drop the queue, everybody ends.
     closing: bool,
     pay: Pay,
+    limits: Limits,
+    lanes: Lanes<T>,
 }
 
 /// What the owner does after it changed something.
@@ -83,13 +96,16 @@ pub enum Need {
 }
 
 impl<T> State<T> {
-    fn on_the_way(&self) -> usize {
-        self.starting + self.called + usize::from(self.lingering)
+    fn on_the_way(&self, returning: &AtomicUsize) -> usize {
+        self.starting
+            + self.called
+            + usize::from(self.lingering)
+            + returning.load(Ordering::Relaxed)
     }
 
     /// R1. Under the lock; true if a signal is to be sent.
-    fn call_sleeper(&mut self) -> bool {
-        if self.lanes.is_empty() || self.on_the_way() > 0 || self.asleep == self.called {
+    fn call_sleeper(&mut self, returning: &AtomicUsize) -> bool {
+        if self.lanes.is_empty() || self.asleep == self.called || self.on_the_way(returning) > 0 {
             return false;
         }
         self.called += 1;
@@ -97,10 +113,10 @@ impl<T> State<T> {
     }
 
     /// R2. Under the lock; takes the worker to be started on the account.
-    fn need(&mut self) -> Need {
+    fn need(&mut self, returning: &AtomicUsize) -> Need {
         let asleep = self.asleep - self.called;
         while self.threads < self.limits.max_parallel
-            && self.lanes.len() > self.on_the_way() + asleep
+            && self.lanes.len() > self.on_the_way(returning) + asleep
         {
             self.threads += 1;
             if self.leaving == 0 {
@@ -117,18 +133,21 @@ impl<T> State<T> {
 impl<T> Pool<T> {
     pub fn new(limits: Limits) -> Pool<T> {
         Pool {
-            state: Padded(Mutex::new(State {
-                lanes: Lanes::new(),
-                limits,
-                threads: 0,
-                leaving: 0,
-                starting: 0,
-                asleep: 0,
-                called: 0,
-                lingering: false,
-                closing: false,
-                pay: Pay::default(),
-            })),
+            shared: Padded(Shared {
+                returning: AtomicUsize::new(0),
+                state: Mutex::new(State {
+                    threads: 0,
+                    leaving: 0,
+                    starting: 0,
+                    asleep: 0,
+                    called: 0,
+                    lingering: false,
+                    closing: false,
+                    pay: Pay::default(),
+                    limits,
+                    lanes: Lanes::new(),
+                }),
+            }),
             ready: Padded(AtomicUsize::new(0)),
             wake: Condvar::new(),
         }
@@ -138,11 +157,11 @@ impl<T> Pool<T> {
 
     /// Queues a job.
     pub fn put(&self, priority: Priority, item: T) -> Need {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.shared.state);
         state.lanes.put(priority, item);
         self.ready.store(state.lanes.len(), Ordering::Release);
-        let call = state.call_sleeper();
-        let need = state.need();
+        let call = state.call_sleeper(&self.shared.returning);
+        let need = state.need(&self.shared.returning);
         drop(state);
         if call {
             self.wake.notify_one();
@@ -152,9 +171,9 @@ impl<T> Pool<T> {
 
     /// Makes R1 and R2 true again after limits have changed or a thread could not be started.
     pub fn help(&self) -> Need {
-        let mut state = lock(&self.state);
-        let call = state.call_sleeper();
-        let need = state.need();
+        let mut state = lock(&self.shared.state);
+        let call = state.call_sleeper(&self.shared.returning);
+        let need = state.need(&self.shared.returning);
         drop(state);
         if call {
             self.wake.notify_one();
@@ -164,7 +183,7 @@ impl<T> Pool<T> {
 
     /// The worker that `need` asked for could not be started.
     pub fn not_started(&self) {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.shared.state);
         state.starting -= 1;
         if state.threads > 0 {
             state.threads -= 1;
@@ -172,7 +191,7 @@ impl<T> Pool<T> {
             // The limit was lowered meanwhile, and this one was among those told to end.
             state.leaving -= 1;
         }
-        let call = state.call_sleeper();
+        let call = state.call_sleeper(&self.shared.returning);
         drop(state);
         if call {
             self.wake.notify_one();
@@ -181,7 +200,7 @@ impl<T> Pool<T> {
 
     /// Takes a job for the owner to execute, if there is no worker that could.
     pub fn rescue(&self) -> Option<T> {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.shared.state);
         if state.threads > 0 || state.limits.max_parallel == 0 {
             return None;
         }
@@ -195,13 +214,13 @@ impl<T> Pool<T> {
     }
 
     pub fn threads(&self) -> usize {
-        lock(&self.state).threads
+        lock(&self.shared.state).threads
     }
 
     /// Puts new limits in force. Surplus workers are told to end; sleepers wake up to see
     /// whether they may stay.
     pub fn set_limits(&self, limits: Limits) {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.shared.state);
         state.limits = limits;
         let surplus = state.threads.saturating_sub(limits.max_parallel);
         state.threads -= surplus;
@@ -212,7 +231,7 @@ impl<T> Pool<T> {
 
     /// Tells every worker to end, and hands back what was ready.
     pub fn close(&self) -> Lanes<T> {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.shared.state);
         state.closing = true;
         let dropped = std::mem::take(&mut state.lanes);
         self.ready.store(0, Ordering::Relaxed);
@@ -225,15 +244,23 @@ impl<T> Pool<T> {
 
     /// A new worker's first look for work.
     pub fn first(&self, look: &impl Look) -> Option<T> {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.shared.state);
         state.starting -= 1;
         self.next_in(state, look, false)
     }
 
-    /// The next job for a worker that has finished one; sleeps until there is one. `None`: the
-    /// worker ends, and is off the account.
+    /// A worker has executed its job and is about to put the result where the owner can see it.
+    /// It calls [`next`](Pool::next) as soon as that is done.
+    pub fn returning(&self) {
+        self.shared.returning.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The next job for a worker that is [`returning`](Pool::returning); sleeps until there is
+    /// one. `None`: the worker ends, and is off the account.
     pub fn next(&self, look: &impl Look) -> Option<T> {
-        self.next_in(lock(&self.state), look, look.possible())
+        let state = lock(&self.shared.state);
+        self.shared.returning.fetch_sub(1, Ordering::Relaxed);
+        self.next_in(state, look, look.possible())
     }
 
     fn next_in<'a>(
@@ -250,7 +277,7 @@ impl<T> Pool<T> {
             if state.leaving > 0 {
                 state.leaving -= 1;
                 // The signal that woke this worker may have been meant for a job.
-                let call = state.call_sleeper();
+                let call = state.call_sleeper(&self.shared.returning);
                 drop(state);
                 if call {
                     self.wake.notify_one();
@@ -259,7 +286,7 @@ impl<T> Pool<T> {
             }
             if let Some(item) = state.lanes.take() {
                 self.ready.store(state.lanes.len(), Ordering::Relaxed);
-                let call = state.call_sleeper();
+                let call = state.call_sleeper(&self.shared.returning);
                 drop(state);
                 if call {
                     self.wake.notify_one();
@@ -271,7 +298,7 @@ impl<T> Pool<T> {
                 state.lingering = true;
                 drop(state);
                 let found = look.look(|| self.ready.load(Ordering::Relaxed) > 0);
-                state = lock(&self.state);
+                state = lock(&self.shared.state);
                 state.lingering = false;
                 state.pay.report(found);
                 continue;

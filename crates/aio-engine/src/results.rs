@@ -24,14 +24,22 @@ use crate::sync::{lock, AtomicBool, AtomicU16, Mutex, Ordering, Padded};
 /// The half that workers see.
 #[derive(Debug)]
 pub struct Results<T, E> {
-    arrived: Padded<Mutex<Arrived<T>>>,
+    shared: Padded<Shared<T>>,
     /// The mask of the shared lanes, for a look without the lock. Written under the lock.
     mask: Padded<AtomicU16>,
+    edge: E,
+}
+
+/// `looking` is written shortly before and read right after the lock is taken, so it sits on
+/// the same cache line.
+#[derive(Debug)]
+#[repr(C)]
+struct Shared<T> {
     /// The owner watches `mask` and needs no edge (W3). Set by the owner at any time, cleared
     /// by it under the lock: a worker that pushes before the clearing leaves its result where
     /// the owner then finds it, one that pushes afterwards sees the flag cleared.
     looking: AtomicBool,
-    edge: E,
+    arrived: Mutex<Arrived<T>>,
 }
 
 #[derive(Debug)]
@@ -44,22 +52,24 @@ struct Arrived<T> {
 impl<T, E: Edge> Results<T, E> {
     pub fn new(edge: E) -> Results<T, E> {
         Results {
-            arrived: Padded(Mutex::new(Arrived {
-                lanes: Lanes::new(),
-                announced: false,
-            })),
+            shared: Padded(Shared {
+                looking: AtomicBool::new(false),
+                arrived: Mutex::new(Arrived {
+                    lanes: Lanes::new(),
+                    announced: false,
+                }),
+            }),
             mask: Padded(AtomicU16::new(0)),
-            looking: AtomicBool::new(false),
             edge,
         }
     }
 
     /// Adds a result. Called by workers, and by the owner for what never executes.
     pub fn push(&self, priority: Priority, item: T) {
-        let mut arrived = lock(&self.arrived);
+        let mut arrived = lock(&self.shared.arrived);
         arrived.lanes.put(priority, item);
         self.mask.store(arrived.lanes.mask(), Ordering::Release);
-        if !arrived.announced && !self.looking.load(Ordering::Relaxed) {
+        if !arrived.announced && !self.shared.looking.load(Ordering::Relaxed) {
             arrived.announced = true;
             self.edge.signal();
         }
@@ -93,24 +103,24 @@ impl<T> Batch<T> {
     /// From now on the owner watches [`waits`](Batch::waits). It ends this by `take`, `settle`
     /// or `announce`.
     pub fn look<E: Edge>(&self, results: &Results<T, E>) {
-        results.looking.store(true, Ordering::Relaxed);
+        results.shared.looking.store(true, Ordering::Relaxed);
     }
 
     /// Stops looking. True: results wait, and it is still the owner's turn (`take` or
     /// `announce`). False: none wait, and the next one makes the descriptor readable.
     pub fn settle<E: Edge>(&self, results: &Results<T, E>) -> bool {
-        let arrived = lock(&results.arrived);
+        let arrived = lock(&results.shared.arrived);
         let waits = !arrived.lanes.is_empty() || !self.lanes.borrow().is_empty();
         if !waits {
-            results.looking.store(false, Ordering::Relaxed);
+            results.shared.looking.store(false, Ordering::Relaxed);
         }
         waits
     }
 
     /// Makes W1 true whatever was spared, and counts the results that wait.
     pub fn announce<E: Edge>(&self, results: &Results<T, E>) -> usize {
-        let mut arrived = lock(&results.arrived);
-        results.looking.store(false, Ordering::Relaxed);
+        let mut arrived = lock(&results.shared.arrived);
+        results.shared.looking.store(false, Ordering::Relaxed);
         let waiting = arrived.lanes.len() + self.lanes.borrow().len();
         if waiting > 0 && !arrived.announced {
             arrived.announced = true;
@@ -131,8 +141,8 @@ impl<T> Batch<T> {
             // What is left keeps the descriptor readable, as it was (W1).
             return mine.take();
         }
-        let mut arrived = lock(&results.arrived);
-        results.looking.store(false, Ordering::Relaxed);
+        let mut arrived = lock(&results.shared.arrived);
+        results.shared.looking.store(false, Ordering::Relaxed);
         if !arrived.lanes.is_empty() {
             mine.append(&mut arrived.lanes);
             results.mask.store(0, Ordering::Relaxed);
@@ -151,8 +161,8 @@ impl<T> Batch<T> {
 
     /// Takes everything there is, in no order, and leaves the descriptor unreadable.
     pub fn clear<E: Edge>(&self, results: &Results<T, E>) -> Lanes<T> {
-        let mut arrived = lock(&results.arrived);
-        results.looking.store(false, Ordering::Relaxed);
+        let mut arrived = lock(&results.shared.arrived);
+        results.shared.looking.store(false, Ordering::Relaxed);
         results.mask.store(0, Ordering::Relaxed);
         let mut all = self.lanes.replace(Lanes::new());
         all.append(&mut arrived.lanes);

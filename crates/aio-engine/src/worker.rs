@@ -28,8 +28,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Executes `job`, or skips it if it is cancelled, and puts it among the results.
-    pub fn execute(&self, mut job: Box<Job>) {
+    /// Executes `job`, or skips it if it is cancelled.
+    pub fn execute(&self, job: &mut Job) {
         let mark = self.marks.of(job.key);
         let ctx = Ctx::new(mark);
         if !ctx.cancelled() {
@@ -38,7 +38,6 @@ impl Shared {
             job.done =
                 catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Done::fail(libc::EIO));
         }
-        self.results.push(job.priority, job);
     }
 }
 
@@ -67,8 +66,10 @@ pub fn run(shared: Arc<Shared>) {
         .store(several_processors(), Ordering::Relaxed);
     let linger = Linger(&shared);
     let mut next = shared.pool.first(&linger);
-    while let Some(job) = next {
-        shared.execute(job);
+    while let Some(mut job) = next {
+        shared.execute(&mut job);
+        shared.pool.returning();
+        shared.results.push(job.priority, job);
         next = shared.pool.next(&linger);
     }
 }
