@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 use lib "t/lib";
-use AIOTest qw(scratch spew slurp);
+use AIOTest qw(patience scratch spew slurp);
 use Config;
 use Digest::SHA ();
 use File::Find ();
@@ -26,6 +26,8 @@ sub start {
    my $pid = fork;
    defined $pid or die "fork: $!";
    if (!$pid) {
+      # kept across exec: a program that hangs does not outlive the test for long
+      alarm 5 * patience;
       $ENV{PERL5LIB} = join $Config{path_sep}, @inc;
       delete $ENV{PERL5OPT};
       open STDIN,  "<",  $file or POSIX::_exit (254);

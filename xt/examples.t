@@ -26,6 +26,8 @@ sub start {
    my $pid = fork;
    defined $pid or die "fork: $!";
    if (!$pid) {
+      # kept across exec: a program that hangs does not outlive the test for long
+      alarm 5 * patience;
       $ENV{PERL5LIB} = join $Config{path_sep}, @inc;
       delete $ENV{PERL5OPT};
       open STDOUT, ">&", $w or POSIX::_exit (254);
@@ -77,14 +79,14 @@ for (
    [event      => "libevent-perl",         "Event"],
    [glib       => "libglib-perl",          "Glib"],
    ["io-async" => "libio-async-perl",      "IO::Async::Loop"],
-   [mojo       => "libmojolicious-perl",   "Mojo::IOLoop"],
+   [mojo       => "libmojolicious-perl",   "Mojolicious", "Mojo::IOLoop"],
    [poe        => "libpoe-perl",           "POE"],
    [tk         => "perl-tk",               "Tk"],
 ) {
-   my ($name, $package, $module) = @$_;
+   my ($name, $package, @module) = @$_;
    my $program = program ("loop-$name");
    SKIP: {
-      need ($package, $module);
+      need ($package, @module);
       my @command = ($^X, $program, $one, "$top/nosuch");
       if ($name eq "tk" && !defined $ENV{DISPLAY}) {
          my ($xvfb) = grep -x, map "$_/xvfb-run", File::Spec->path;
@@ -113,7 +115,7 @@ SKIP: {
 
 $program = program ("mojo-promise");
 SKIP: {
-   need ("libmojolicious-perl", "Mojo::Promise");
+   need ("libmojolicious-perl", "Mojolicious", "Mojo::Promise");
    my ($status, $output) = run ($^X, $program, $one, $two);
    is $status, 0, "mojo-promise" or diag $output;
    is_deeply [sort split /\n/, $output], ["$one: 18 bytes", "$two: 10000 bytes", "total: 10018 bytes"], "mojo-promise: sizes";
