@@ -1,0 +1,511 @@
+//! Scalars: borrowed and owned, looked at and made.
+
+use std::ffi::{c_char, c_int, CStr};
+use std::fmt;
+use std::mem::ManuallyDrop;
+
+use perl_sys::{self as sys, Number, IV, SV, UV};
+
+use crate::{jump, Called, Fail, Perl, Result};
+
+/// A scalar that somebody else keeps alive: an argument for the time of the call, a mortal until
+/// perl's next statement, or what a table owns.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(transparent)]
+pub struct Sv(*mut SV);
+
+/// One reference to a scalar. Dropping it hands the reference to perl's temporaries (X3).
+pub struct Owned(*mut SV);
+
+impl fmt::Debug for Owned {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Owned({:p})", self.0)
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours to give away; sv_2mortal runs no Perl code.
+        unsafe { sys::xs_mortal(self.0) }
+    }
+}
+
+impl Owned {
+    /// # Safety
+    ///
+    /// `raw` must be a scalar with one reference that nobody else counts on.
+    pub unsafe fn from_raw(raw: *mut SV) -> Owned {
+        Owned(raw)
+    }
+
+    pub fn into_raw(self) -> *mut SV {
+        ManuallyDrop::new(self).0
+    }
+
+    pub fn sv(&self) -> Sv {
+        Sv(self.0)
+    }
+}
+
+/// What came of making room in a scalar.
+pub enum Room {
+    Yes(*mut u8),
+    /// Its memory is not perl's to enlarge, or in use.
+    CannotGrow,
+    NoMemory,
+}
+
+/// What kind of scalar it is, without running Perl code.
+#[derive(Clone, Copy)]
+pub struct View(u32);
+
+macro_rules! views {
+    ($($name:ident $bit:ident $doc:literal;)*) => {
+        impl View {
+            $(#[doc = $doc] pub fn $name(self) -> bool { self.0 & sys::$bit != 0 })*
+        }
+    };
+}
+
+views! {
+    is_defined V_OK "Anything but `undef`.";
+    is_ref V_REF "A reference.";
+    has_string V_POK "Has a string value.";
+    has_number V_NUM "Has a numeric value.";
+    is_magical V_MAGIC "Tied or otherwise magical to read.";
+    is_readonly V_READONLY "May not be modified.";
+    is_glob V_GLOB "A glob.";
+    is_io V_IO "An IO body.";
+    is_code V_CODE "A code body.";
+    is_cow V_COW "Shares its buffer with others.";
+    is_object V_OBJECT "A blessed body.";
+    is_array V_ARRAY "An array body.";
+    is_hash V_HASH "A hash body.";
+    is_utf8 V_UTF8 "Its string is kept in UTF-8.";
+}
+
+impl Sv {
+    /// # Safety
+    ///
+    /// `raw` must stay a live scalar as long as the result is used.
+    pub unsafe fn from_raw(raw: *mut SV) -> Sv {
+        Sv(raw)
+    }
+
+    pub fn raw(self) -> *mut SV {
+        self.0
+    }
+
+    pub fn view(self) -> View {
+        // SAFETY: an Sv is a live scalar.
+        View(unsafe { sys::xs_view(self.0) })
+    }
+
+    /// Another reference to the same scalar.
+    pub fn own(self) -> Owned {
+        // SAFETY: an Sv is a live scalar.
+        unsafe { sys::xs_inc(self.0) };
+        Owned(self.0)
+    }
+
+    /// What a reference refers to.
+    pub fn referent(self) -> Option<Sv> {
+        // SAFETY: it is a reference.
+        self.view()
+            .is_ref()
+            .then(|| Sv(unsafe { sys::xs_referent(self.0) }))
+    }
+
+    pub fn looks_like_number(self) -> bool {
+        // SAFETY: an Sv is a live scalar.
+        unsafe { sys::xs_looks_like_number(self.0) != 0 }
+    }
+
+    pub fn refcount(self) -> u32 {
+        // SAFETY: an Sv is a live scalar.
+        unsafe { sys::xs_refcnt(self.0) }
+    }
+
+    pub fn set_readonly(self, on: bool) {
+        // SAFETY: an Sv is a live scalar; the flag has no other precondition.
+        unsafe { sys::xs_set_readonly(self.0, on as c_int) }
+    }
+}
+
+impl Perl {
+    /// Drops a reference here and now.
+    ///
+    /// Perl: the last one may run a destructor, which may exit.
+    pub fn release(self, sv: Owned) -> Result<()> {
+        // SAFETY: the reference is ours.
+        jump(unsafe { sys::xs_dec(self.raw(), sv.into_raw()) })
+    }
+
+    /// Reads a magical scalar, once; a plain one is its own value.
+    ///
+    /// Perl: runs Perl code if the scalar is magical.
+    pub fn fetch(self, sv: Sv) -> Result<Sv> {
+        let mut out = sv.0;
+        // SAFETY: X1; the shim leaves `out` a live scalar.
+        jump(unsafe { sys::xs_fetch(self.raw(), sv.0, &mut out) })?;
+        Ok(Sv(out))
+    }
+
+    /// Perl: may warn, and overloading may run Perl code.
+    pub fn number(self, sv: Sv) -> Result<Number> {
+        let mut n = Number::default();
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_number(self.raw(), sv.0, &mut n) })?;
+        Ok(n)
+    }
+
+    /// Perl: as [`Perl::number`].
+    pub fn float(self, sv: Sv) -> Result<f64> {
+        let mut n = 0.0;
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_nv(self.raw(), sv.0, &mut n) })?;
+        Ok(n)
+    }
+
+    /// Perl: overloading may run Perl code.
+    pub fn truth(self, sv: Sv) -> Result<bool> {
+        let mut yes = 0;
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_true(self.raw(), sv.0, &mut yes) })?;
+        Ok(yes != 0)
+    }
+
+    /// The octets of a scalar, `undef` being none; `None` if it has a character above 255. The
+    /// slice is good until Perl code runs again.
+    ///
+    /// Perl: overloading may run Perl code.
+    pub fn bytes<'a>(self, sv: Sv) -> Result<Option<&'a [u8]>> {
+        let mut ptr: *const c_char = std::ptr::null();
+        let mut len = 0;
+        // SAFETY: X1.
+        match unsafe { sys::xs_bytes(self.raw(), sv.0, &mut ptr, &mut len) } {
+            0 if ptr.is_null() => Ok(Some(&[])),
+            // SAFETY: the shim gives a buffer of that many octets, kept by the scalar or by
+            // perl's temporaries.
+            0 => Ok(Some(unsafe { std::slice::from_raw_parts(ptr.cast(), len) })),
+            -1 => Ok(None),
+            code => Err(Fail::Jump(code)),
+        }
+    }
+
+    /// An error that says `VALUE: text`.
+    ///
+    /// Perl: overloading may run Perl code.
+    pub fn complaint(self, value: Sv, text: &str) -> Fail {
+        let mut out = std::ptr::null_mut();
+        // SAFETY: X1.
+        let code = unsafe {
+            sys::xs_message(
+                self.raw(),
+                value.0,
+                text.as_ptr().cast(),
+                text.len(),
+                &mut out,
+            )
+        };
+        match code {
+            0 => Fail::Message(Sv(out).own()),
+            code => Fail::Jump(code),
+        }
+    }
+
+    pub fn undef(self) -> Sv {
+        // SAFETY: X1.
+        Sv(unsafe { sys::xs_undef() })
+    }
+
+    /// perl's own true and false.
+    pub fn boolean(self, yes: bool) -> Sv {
+        // SAFETY: X1.
+        Sv(unsafe { sys::xs_yes_no(yes as c_int) })
+    }
+
+    pub fn new_undef(self) -> Owned {
+        // SAFETY: X1; a new scalar has one reference.
+        unsafe { Owned(sys::xs_new_undef(self.raw())) }
+    }
+
+    pub fn new_int(self, n: IV) -> Owned {
+        // SAFETY: X1; a new scalar has one reference.
+        unsafe { Owned(sys::xs_new_iv(self.raw(), n)) }
+    }
+
+    pub fn new_uint(self, n: UV) -> Owned {
+        // SAFETY: X1; a new scalar has one reference.
+        unsafe { Owned(sys::xs_new_uv(self.raw(), n)) }
+    }
+
+    pub fn new_float(self, n: f64) -> Owned {
+        // SAFETY: X1; a new scalar has one reference.
+        unsafe { Owned(sys::xs_new_nv(self.raw(), n)) }
+    }
+
+    pub fn new_bytes(self, bytes: &[u8]) -> Owned {
+        // SAFETY: X1; a new scalar has one reference.
+        unsafe {
+            Owned(sys::xs_new_bytes(
+                self.raw(),
+                bytes.as_ptr().cast(),
+                bytes.len(),
+            ))
+        }
+    }
+
+    /// A copy of a scalar that has been fetched.
+    pub fn new_copy(self, sv: Sv) -> Owned {
+        // SAFETY: X1; a new scalar has one reference.
+        unsafe { Owned(sys::xs_new_copy(self.raw(), sv.0)) }
+    }
+
+    /// A reference to `body`, which keeps its own references.
+    pub fn new_ref(self, body: Sv) -> Owned {
+        // SAFETY: X1; a new scalar has one reference.
+        unsafe { Owned(sys::xs_new_ref(self.raw(), body.0)) }
+    }
+
+    /// A reference that takes `body` over.
+    pub fn into_ref(self, body: Owned) -> Owned {
+        // SAFETY: X1; the body's reference goes to the new scalar.
+        unsafe { Owned(sys::xs_new_ref_noinc(self.raw(), body.into_raw())) }
+    }
+
+    pub fn new_array(self, room: usize) -> Owned {
+        // SAFETY: X1; a new array has one reference.
+        unsafe { Owned(sys::xs_new_av(self.raw(), room)) }
+    }
+
+    pub fn push(self, array: &Owned, sv: Owned) {
+        // SAFETY: X1; `array` was made by new_array.
+        unsafe { sys::xs_av_push(self.raw(), array.0, sv.into_raw()) }
+    }
+
+    /// Pushes parts of one string: each span is offset and length.
+    pub fn push_spans(self, array: &Owned, base: &[u8], spans: &[[usize; 2]]) {
+        debug_assert!(spans.iter().all(|s| s[0] + s[1] <= base.len()));
+        // SAFETY: X1; `array` was made by new_array, and the spans lie in `base`.
+        unsafe {
+            sys::xs_av_push_spans(
+                self.raw(),
+                array.0,
+                base.as_ptr().cast(),
+                spans.as_ptr(),
+                spans.len(),
+            )
+        }
+    }
+
+    /// Number of elements of an array body.
+    ///
+    /// Perl: a tied array runs Perl code.
+    pub fn array_len(self, array: Sv) -> Result<usize> {
+        let mut n = 0;
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_av_count(self.raw(), array.0, &mut n) })?;
+        Ok(n)
+    }
+
+    /// Element of an array body, `None` where there is none.
+    ///
+    /// Perl: a tied array runs Perl code.
+    pub fn array_get(self, array: Sv, i: usize) -> Result<Option<Sv>> {
+        let mut out = std::ptr::null_mut();
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_av_get(self.raw(), array.0, i, &mut out) })?;
+        Ok((!out.is_null()).then_some(Sv(out)))
+    }
+
+    pub fn new_hash(self) -> Owned {
+        // SAFETY: X1; a new hash has one reference.
+        unsafe { Owned(sys::xs_new_hv(self.raw())) }
+    }
+
+    /// Stores into a plain hash made here.
+    pub fn hash_store(self, hash: &Owned, key: &str, sv: Owned) {
+        // SAFETY: X1; the value's reference goes to the hash.
+        unsafe {
+            sys::xs_hv_store(
+                self.raw(),
+                hash.0,
+                key.as_ptr().cast(),
+                key.len(),
+                sv.into_raw(),
+            )
+        }
+    }
+
+    /// Perl: a tied hash runs Perl code.
+    pub fn hash_get(self, hash: Sv, key: &str) -> Result<Option<Sv>> {
+        let mut out = std::ptr::null_mut();
+        // SAFETY: X1.
+        jump(unsafe {
+            sys::xs_hv_get(self.raw(), hash.0, key.as_ptr().cast(), key.len(), &mut out)
+        })?;
+        Ok((!out.is_null()).then_some(Sv(out)))
+    }
+
+    /// A number in the scalar of `slot` if nobody else refers to that, in a new one otherwise.
+    pub fn reuse_int(self, slot: &mut Option<Owned>, n: IV) -> Sv {
+        let mut raw = slot.take().map_or(std::ptr::null_mut(), Owned::into_raw);
+        // SAFETY: X1; the shim takes the slot's reference and puts one back.
+        let sv = unsafe { sys::xs_reuse_iv(self.raw(), &mut raw, n) };
+        *slot = Some(Owned(raw));
+        Sv(sv)
+    }
+
+    /// Blesses a body and ties a key to it that its copies do not share.
+    ///
+    /// Perl: may die (a restricted hash is no class).
+    pub fn bless_key(self, body: &Owned, class: &CStr, key: UV) -> Result<()> {
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_bless_key(self.raw(), body.0, class.as_ptr(), key) })
+    }
+
+    /// The key tied to a body: `None` if it never had one, 0 once it has been cut.
+    pub fn key(self, body: Sv) -> Option<UV> {
+        let mut key = 0;
+        // SAFETY: X1.
+        (unsafe { sys::xs_key(self.raw(), body.0, &mut key) } != 0).then_some(key)
+    }
+
+    pub fn cut_key(self, body: Sv) {
+        // SAFETY: X1.
+        unsafe { sys::xs_cut_key(self.raw(), body.0) }
+    }
+
+    /// Perl: may run an overridden `isa`.
+    pub fn derived_from(self, sv: Sv, class: &CStr) -> Result<bool> {
+        let mut yes = 0;
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_derived_from(self.raw(), sv.0, class.as_ptr(), &mut yes) })?;
+        Ok(yes != 0)
+    }
+
+    /// Is this body blessed into exactly that class?
+    pub fn is_class(self, body: Sv, class: &CStr) -> bool {
+        // SAFETY: X1.
+        unsafe { sys::xs_is_class(self.raw(), body.0, class.as_ptr()) != 0 }
+    }
+
+    /// Descriptor and IO body of a handle: `None` if it is not one; a descriptor of −1 if it is
+    /// closed, in memory, or a directory's.
+    ///
+    /// Perl: layers written in Perl run; a glob without handle dies.
+    pub fn handle(self, sv: Sv, output: bool, refuse_io: bool) -> Result<Option<(c_int, Sv)>> {
+        let mut fd = -1;
+        let mut io = std::ptr::null_mut();
+        // SAFETY: X1.
+        let code = unsafe {
+            sys::xs_handle_fd(
+                self.raw(),
+                sv.0,
+                output as c_int,
+                refuse_io as c_int,
+                &mut fd,
+                &mut io,
+            )
+        };
+        match code {
+            0 => Ok(Some((fd, Sv(io)))),
+            -1 => Ok(None),
+            code => Err(Fail::Jump(code)),
+        }
+    }
+
+    /// A glob whose handle is `fd`: for reading (0), writing (1) or both (2). `None`: it could
+    /// not be made, and the descriptor is still the caller's.
+    ///
+    /// Perl: layers written in Perl run.
+    pub fn new_handle(self, fd: c_int, mode: c_int) -> Result<Option<Owned>> {
+        let mut out = std::ptr::null_mut();
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_new_handle(self.raw(), fd, mode, &mut out) })?;
+        Ok((!out.is_null()).then(|| Owned(out)))
+    }
+
+    /// Makes a scalar a plain octet string with room for `need` octets, and gives its buffer.
+    /// `ours`: it is read-only only because a request holds it.
+    ///
+    /// Perl: dies if it is read-only; may run Perl code.
+    pub fn own_buffer(self, sv: Sv, need: usize, ours: bool) -> Result<Room> {
+        let mut ptr: *mut c_char = std::ptr::null_mut();
+        // SAFETY: X1.
+        match unsafe { sys::xs_own_buffer(self.raw(), sv.0, need, ours as c_int, &mut ptr) } {
+            0 => Ok(Room::Yes(ptr.cast())),
+            -1 => Ok(Room::CannotGrow),
+            -2 => Ok(Room::NoMemory),
+            code => Err(Fail::Jump(code)),
+        }
+    }
+
+    /// Takes a scalar's buffer out of perl's hands; the result goes to [`Perl::unpin`].
+    ///
+    /// # Safety
+    ///
+    /// The scalar has a buffer (it has a string), shared with no other.
+    pub unsafe fn pin(self, sv: Sv) -> usize {
+        // SAFETY: the caller's word.
+        unsafe { sys::xs_pin(sv.0) }
+    }
+
+    /// Gives the buffer back. `false`: the scalar has got another meanwhile, and this one is
+    /// still ours to free.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` and `cap` are what [`Perl::pin`] was about.
+    pub unsafe fn unpin(self, sv: Sv, ptr: *mut u8, cap: usize) -> bool {
+        // SAFETY: the caller's word.
+        unsafe { sys::xs_unpin(sv.0, ptr.cast(), cap) != 0 }
+    }
+
+    /// # Safety
+    ///
+    /// `ptr` is a buffer from perl's allocator that nothing refers to any more.
+    pub unsafe fn free_buffer(self, ptr: *mut u8) {
+        // SAFETY: the caller's word.
+        unsafe { sys::xs_free_buffer(ptr.cast()) }
+    }
+
+    /// Ends a read in place: the first `len` octets of the buffer are the value. Memory that is
+    /// not perl's `own` keeps its length.
+    ///
+    /// Perl: set magic runs Perl code.
+    ///
+    /// # Safety
+    ///
+    /// The scalar was made ready by [`Perl::own_buffer`] with room for `len` octets, all written.
+    pub unsafe fn finish_buffer(self, sv: Sv, len: usize, own: bool) -> Result<Called> {
+        // SAFETY: the caller's word.
+        let done = unsafe { sys::xs_finish_buffer(self.raw(), sv.0, len, own as c_int) };
+        self.called(done)
+    }
+
+    /// Assigns octets.
+    ///
+    /// Perl: set magic runs Perl code; dies if the scalar is read-only.
+    pub fn set_bytes(self, sv: Sv, bytes: &[u8]) -> Result<Called> {
+        // SAFETY: X1.
+        let done =
+            unsafe { sys::xs_set_bytes(self.raw(), sv.0, bytes.as_ptr().cast(), bytes.len()) };
+        self.called(done)
+    }
+
+    /// Assigns memory from `malloc` without a copy where perl allows it.
+    ///
+    /// Perl: set magic runs Perl code; dies if the scalar is read-only.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` came from `malloc`, holds `len` octets, and `cap` is above `len`. It is perl's
+    /// afterwards, whatever the outcome.
+    pub unsafe fn set_heap(self, sv: Sv, ptr: *mut u8, len: usize, cap: usize) -> Result<Called> {
+        // SAFETY: the caller's word.
+        let done = unsafe { sys::xs_set_heap(self.raw(), sv.0, ptr.cast(), len, cap) };
+        self.called(done)
+    }
+}

@@ -1,0 +1,460 @@
+//! Argument kinds: how the arguments of a request become the inputs of an op.
+//!
+//! A1  Everything is checked before the first side effect: a parse that fails leaves scalars,
+//!     counters and the pending priority as they were.
+//! A2  What was kept along the way is given back when a parse is dropped.
+//! A3  Octets of one argument are copied before the next is looked at: fetching that may run
+//!     Perl code.
+
+use std::ffi::CString;
+
+use aio_engine::{Arg, Buffer, Op, Path, Target};
+use perl_xs::{Args, Fail, Number, Owned, Perl, Result, Room, Sv};
+
+use crate::half::Half;
+use crate::table::{Data, Extra};
+use crate::wd;
+
+const NOT_A_HANDLE: &str = "illegal fh argument, either not an OS file or read/write mode mismatch";
+const NOT_A_CALLBACK: &str = "callback must be a CODE reference or another callable object";
+
+/// The arguments of a call on their way into a request.
+pub struct Parse<'a> {
+    pub perl: Perl,
+    pub half: &'a Half,
+    pub args: &'a Args,
+    extra: Option<Box<Extra>>,
+}
+
+impl Drop for Parse<'_> {
+    fn drop(&mut self) {
+        // A2. Dropping an Owned runs no Perl code.
+        let Some(extra) = self.extra.take() else {
+            return;
+        };
+        for sv in extra.kept {
+            // SAFETY: `keep` stored one reference.
+            drop(unsafe { Owned::from_raw(sv) });
+        }
+        if let Some((_, _, sv)) = extra.argument {
+            // SAFETY: `argument` stored one reference.
+            drop(unsafe { Owned::from_raw(sv) });
+        }
+        if let Some(data) = extra.data {
+            self.half.drop_data(self.perl, &data);
+            // SAFETY: `data` holds one reference to each of its scalars.
+            unsafe {
+                if data.source != data.sv {
+                    drop(Owned::from_raw(data.source));
+                }
+                drop(Owned::from_raw(data.sv));
+            }
+        }
+    }
+}
+
+/// The callback given as this scalar, `None` for `undef`.
+///
+/// Perl: overloading runs Perl code; what is no callback croaks.
+pub fn callback(perl: Perl, sv: Sv) -> Result<Option<Owned>> {
+    if !sv.view().is_defined() {
+        return Ok(None);
+    }
+    match perl.code(sv)? {
+        Some(code) => Ok(Some(code)),
+        None => Err(perl.complaint(sv, NOT_A_CALLBACK)),
+    }
+}
+
+/// What kind of descriptor a call wants.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Side {
+    Input,
+    Output,
+}
+
+/// The descriptor of a handle argument and the IO body that keeps it open.
+///
+/// Perl: magic runs Perl code; what is no open handle croaks.
+pub fn descriptor(perl: Perl, sv: Sv, side: Side) -> Result<(i32, Option<Sv>)> {
+    let refuse = || Err(perl.complaint(sv, NOT_A_HANDLE));
+    if let Some((fd, io)) = perl.handle(sv, side == Side::Output, true)? {
+        return if fd < 0 { refuse() } else { Ok((fd, Some(io))) };
+    }
+    // A number, or a reference to one.
+    let mut number = sv;
+    if let Some(body) = sv.referent() {
+        let view = body.view();
+        if view.is_array() || view.is_hash() || view.is_code() || view.is_io() || view.is_object() {
+            return refuse();
+        }
+        number = perl.fetch(body)?;
+        if number.view().is_ref() {
+            return refuse();
+        }
+    }
+    if !number.view().is_defined() || !number.looks_like_number() {
+        return refuse();
+    }
+    match perl.number(number)? {
+        Number {
+            kind: 0, iv, nv, ..
+        } if nv >= 0.0 && iv < i32::MAX as i64 => Ok((iv as i32, None)),
+        _ => refuse(),
+    }
+}
+
+/// An argument as a C `int`.
+pub fn int(perl: Perl, sv: Sv) -> Result<i32> {
+    Ok(long(perl, sv)? as i32)
+}
+
+/// An argument as a 64-bit integer; what is beyond wraps or saturates as perl's own IV does.
+pub fn long(perl: Perl, sv: Sv) -> Result<i64> {
+    let n = perl.number(sv)?;
+    Ok(match n.kind {
+        2 => n.nv as i64,
+        _ => n.iv,
+    })
+}
+
+impl<'a> Parse<'a> {
+    pub fn new(perl: Perl, half: &'a Half, args: &'a Args) -> Parse<'a> {
+        Parse {
+            perl,
+            half,
+            args,
+            extra: None,
+        }
+    }
+
+    /// What the request has to keep, once everything has been checked.
+    pub fn finish(mut self) -> Option<Box<Extra>> {
+        self.extra.take()
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Keeps a scalar alive until the request is done.
+    pub fn keep(&mut self, sv: Owned) {
+        self.extra().kept.push(sv.into_raw());
+    }
+
+    /// The value of an argument, `None` if it is missing or undefined.
+    pub fn given(&self, i: usize) -> Result<Option<Sv>> {
+        let sv = self.args.get(i)?;
+        Ok(sv.view().is_defined().then_some(sv))
+    }
+
+    pub fn int(&self, i: usize) -> Result<i32> {
+        int(self.perl, self.args.get(i)?)
+    }
+
+    pub fn long(&self, i: usize) -> Result<i64> {
+        long(self.perl, self.args.get(i)?)
+    }
+
+    /// An integer, or `default` for `undef`.
+    pub fn long_or(&self, i: usize, default: i64) -> Result<i64> {
+        match self.given(i)? {
+            Some(sv) => long(self.perl, sv),
+            None => Ok(default),
+        }
+    }
+
+    pub fn int_or(&self, i: usize, default: i32) -> Result<i32> {
+        Ok(self.long_or(i, default as i64)? as i32)
+    }
+
+    pub fn float(&self, i: usize) -> Result<f64> {
+        let sv = self.args.get(i)?;
+        self.perl.float(sv)
+    }
+
+    /// A length: `Err` inside is an errno. Negative and absurd numbers are invalid; `undef` is
+    /// `default`.
+    pub fn length(&self, i: usize, default: u64) -> Result<std::result::Result<u64, i32>> {
+        let Some(sv) = self.given(i)? else {
+            return Ok(Ok(default));
+        };
+        let n = self.perl.number(sv)?;
+        Ok(match n.kind {
+            0 if n.iv >= 0 => Ok(n.iv as u64),
+            _ => Err(libc::EINVAL),
+        })
+    }
+
+    fn wide(name: &str) -> String {
+        format!("\"{name}\" argument must be byte/octet-encoded")
+    }
+
+    pub fn path(&mut self, i: usize, name: &str) -> Result<Path> {
+        self.path_or_wide(i, &Parse::wide(name))
+    }
+
+    /// A path with a message of its own for characters above 255.
+    pub fn path_or_wide(&mut self, i: usize, wide: &str) -> Result<Path> {
+        let sv = self.args.get(i)?;
+        let parts = wd::parts(self.perl, self.half, sv, wide)?;
+        Ok(parts.path(self))
+    }
+
+    pub fn paths(&mut self, first: &str, second: &str) -> Result<Box<[Path; 2]>> {
+        Ok(Box::new([self.path(0, first)?, self.path(1, second)?]))
+    }
+
+    /// The text and the path of a symbolic link. The new link's own directory decides; if only
+    /// the text came with one, that one is used: programs depend on it.
+    pub fn symlink(&mut self) -> Result<Op> {
+        let (perl, half) = (self.perl, self.half);
+        let target = self.args.get(0)?;
+        let target = wd::parts(perl, half, target, &Parse::wide("oldpath"))?;
+        let text = target.text.to_vec();
+        let link = self.args.get(1)?;
+        let link = wd::parts(perl, half, link, &Parse::wide("newpath"))?;
+        let path = if target.has_wd() && !link.has_wd() {
+            target.path_to(link.text, self)
+        } else {
+            link.path(self)
+        };
+        Ok(match CString::new(text) {
+            Ok(text) => Op::Symlink {
+                text: text.into_boxed_c_str(),
+                path,
+            },
+            Err(_) => Op::Fail {
+                errno: libc::ENOENT,
+            },
+        })
+    }
+
+    /// A handle, or else a path.
+    pub fn target(&mut self, i: usize) -> Result<Target> {
+        let sv = self.args.get(i)?;
+        let view = sv.view();
+        if view.is_glob() || view.is_ref() {
+            if let Some((fd, io)) = self.perl.handle(sv, false, false)? {
+                self.keep(io.own());
+                return Ok(Target::Fd(fd));
+            }
+        }
+        self.path(i, "fh_or_path").map(Target::Path)
+    }
+
+    pub fn fd(&mut self, i: usize, side: Side) -> Result<i32> {
+        let sv = self.args.get(i)?;
+        let (fd, io) = descriptor(self.perl, sv, side)?;
+        if let Some(io) = io {
+            self.keep(io.own());
+        }
+        Ok(fd)
+    }
+
+    pub fn input(&mut self, i: usize) -> Result<i32> {
+        self.fd(i, Side::Input)
+    }
+
+    /// An offset that may be left out: then, and if it is negative, the file position.
+    pub fn position(&self, i: usize) -> Result<Option<i64>> {
+        match self.given(i)? {
+            Some(sv) => Ok(Some(long(self.perl, sv)?).filter(|&offset| offset >= 0)),
+            None => Ok(None),
+        }
+    }
+
+    /// Where in a string of `len` octets an offset points; from the end if it is negative.
+    fn offset_in(&self, i: usize, len: usize, complaint: &'static str) -> Result<usize> {
+        let offset = match self.given(i)? {
+            Some(sv) => long(self.perl, sv)?,
+            None => 0,
+        };
+        let from = if offset < 0 {
+            (len as i64).checked_add(offset)
+        } else {
+            Some(offset)
+        };
+        match from {
+            Some(from) if (0..=len as i64).contains(&from) => Ok(from as usize),
+            _ => Fail::croak(complaint),
+        }
+    }
+
+    /// The octets of a data argument, checked for wide characters.
+    fn data_bytes(&self, sv: Sv, name: &str) -> Result<&'a [u8]> {
+        match self.perl.bytes(sv)? {
+            Some(bytes) => Ok(bytes),
+            None => Fail::croak(Parse::wide(name)),
+        }
+    }
+
+    /// `aio_read`: handle, offset, length, data, data offset.
+    pub fn read(&mut self) -> Result<Op> {
+        let perl = self.perl;
+        let fd = self.input(0)?;
+        let offset = self.position(1)?;
+        let len = self.length(2, 0)?;
+        let value = self.args.get(3)?;
+        let have = self.data_bytes(value, "data")?.len();
+        let from = self.offset_in(4, have, "dataoffset outside of data scalar")?;
+
+        // From here on the scalar changes; nothing below croaks but what `own_buffer` refuses.
+        let Some(sv) = self.args.raw(3) else {
+            return Fail::croak("no data scalar");
+        };
+        if sv.view().is_readonly() && !self.half.holds(sv) {
+            return Fail::croak("Modification of a read-only value attempted");
+        }
+        let len = match len {
+            Ok(len) => usize::try_from(len).unwrap_or(usize::MAX),
+            Err(errno) => return Ok(Op::Fail { errno }),
+        };
+        let Some(need) = from.checked_add(len) else {
+            return Ok(Op::Fail {
+                errno: libc::EINVAL,
+            });
+        };
+        match perl.own_buffer(sv, need, self.half.holds(sv))? {
+            Room::Yes(ptr) => {
+                self.half.hold(perl, sv, Some(ptr));
+                self.extra().data = Some(Data {
+                    sv: sv.own().into_raw(),
+                    source: sv.raw(),
+                    ptr,
+                    offset: from,
+                });
+                // SAFETY: the buffer has `need` octets, and the hold keeps it in place until
+                // the job is back.
+                let buf = unsafe { Buffer::new(ptr.add(from), len) };
+                Ok(Op::Read { fd, offset, buf })
+            }
+            Room::CannotGrow => {
+                Fail::croak("length + dataoffset outside of scalar, and cannot grow")
+            }
+            Room::NoMemory => Ok(Op::Fail {
+                errno: libc::ENOMEM,
+            }),
+        }
+    }
+
+    /// `aio_write`: handle, offset, length, data, data offset.
+    pub fn write(&mut self) -> Result<Op> {
+        let perl = self.perl;
+        let fd = self.fd(0, Side::Output)?;
+        let offset = self.position(1)?;
+        let len = self.length(2, u64::MAX)?;
+        let value = self.args.get(3)?;
+        let have = self.data_bytes(value, "data")?.len();
+        let from = self.offset_in(4, have, "dataoffset outside of data scalar")?;
+        let len = match len {
+            Ok(len) => usize::try_from(len).unwrap_or(usize::MAX).min(have - from),
+            Err(errno) => return Ok(Op::Fail { errno }),
+        };
+        let Some(sv) = self.args.raw(3) else {
+            return Fail::croak("no data scalar");
+        };
+        let view = sv.view();
+        // A plain string is used where it is; everything else (numbers, objects, magic, UTF-8,
+        // shared buffers) as a copy, which shares the buffer where perl can.
+        let plain = view.has_string()
+            && !view.is_ref()
+            && !view.is_magical()
+            && !view.is_utf8()
+            && !view.is_cow()
+            && !view.is_glob();
+        let (source, ptr) = if plain {
+            let ptr = self.data_bytes(sv, "data")?.as_ptr().cast_mut();
+            self.half.hold(perl, sv, Some(ptr));
+            (sv.own(), ptr)
+        } else {
+            let bytes = self.data_bytes(value, "data")?;
+            let copy = if view.is_cow() && !view.is_utf8() && !view.is_magical() {
+                perl.new_copy(sv)
+            } else {
+                perl.new_bytes(bytes)
+            };
+            let ptr = self.data_bytes(copy.sv(), "data")?.as_ptr().cast_mut();
+            self.half.hold(perl, sv, None);
+            (copy, ptr)
+        };
+        let owner = sv.own().into_raw();
+        let source = if source.sv() == sv {
+            drop(source);
+            owner
+        } else {
+            source.into_raw()
+        };
+        self.extra().data = Some(Data {
+            sv: owner,
+            source,
+            ptr: if plain { ptr } else { std::ptr::null_mut() },
+            offset: from,
+        });
+        // SAFETY: `from + len` is within the string, which stays in place until the job is back:
+        // pinned, or in a scalar of the request's own.
+        let buf = unsafe { Buffer::new(ptr.add(from), len) };
+        Ok(Op::Write { fd, offset, buf })
+    }
+
+    /// The scalar that a whole file goes to.
+    pub fn destination(&mut self, i: usize) -> Result<()> {
+        let Some(sv) = self.args.raw(i) else {
+            return Fail::croak("no data scalar");
+        };
+        if sv.view().is_readonly() && !self.half.holds(sv) {
+            return Fail::croak("Modification of a read-only value attempted");
+        }
+        self.args.get(i)?;
+        crate::direct::unmap(self.perl, sv)?;
+        self.half.hold(self.perl, sv, None);
+        let sv = sv.own().into_raw();
+        self.extra().data = Some(Data {
+            sv,
+            source: sv,
+            ptr: std::ptr::null_mut(),
+            offset: 0,
+        });
+        Ok(())
+    }
+
+    /// The third argument of fcntl and ioctl: a number by value, anything else as the kernel's
+    /// own copy of its octets, with room for at least 256.
+    pub fn argument(&mut self, i: usize) -> Result<Arg> {
+        let value = self.args.get(i)?;
+        let view = value.view();
+        if view.has_number() && !view.has_string() && !view.is_ref() {
+            return Ok(Arg::Value(long(self.perl, value)? as libc::c_long));
+        }
+        let bytes = self.data_bytes(value, "arg")?;
+        let mut room = vec![0; bytes.len().max(256) + 1];
+        room[..bytes.len()].copy_from_slice(bytes);
+        let len = bytes.len();
+        // SAFETY: the vector is kept, untouched, until the job is back.
+        let buf = unsafe { Buffer::new(room.as_mut_ptr(), room.len() - 1) };
+        let sv = self.args.raw(i).unwrap_or(value);
+        self.extra().argument = Some((room, len, sv.own().into_raw()));
+        Ok(Arg::Pointer(buf))
+    }
+
+    /// A range of a scalar's memory: data, offset, length.
+    pub fn range(&mut self) -> Result<Buffer> {
+        let Some(sv) = self.args.raw(0) else {
+            return Fail::croak("no data scalar");
+        };
+        let value = self.args.get(0)?;
+        let bytes = self.data_bytes(value, "data")?;
+        let (ptr, have) = (bytes.as_ptr(), bytes.len());
+        let from = self.offset_in(1, have, "offset outside of scalar")?;
+        let rest = (have - from) as u64;
+        let len = self.length(2, rest)?.unwrap_or(rest).min(rest);
+        self.keep(sv.own());
+        if value != sv {
+            self.keep(value.own());
+        }
+        // SAFETY: the range lies in the scalar's string. The scalar is kept; a program that
+        // gives it another buffer meanwhile makes the system call look at memory that is not
+        // there any more, which it reports.
+        Ok(unsafe { Buffer::new(ptr.cast_mut().add(from), len as usize) })
+    }
+}

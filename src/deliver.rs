@@ -1,0 +1,622 @@
+//! From a result to a callback.
+//!
+//! ```text
+//! take a result ─► counters ─► group with members? look at it, leave it
+//!                                   │ no
+//!                                   ▼
+//!     ┌──► give buffers back, make arguments, set $!, call ──► died: remember the first
+//!     │                             │
+//!     │                             ▼
+//!     │    leave the group, call its feeder, release everything held
+//!     │                             │
+//!     └── the group is empty and has been looked at: it is next
+//! ```
+//!
+//! D1  A request is delivered once: its entry leaves the table on this path and on no other.
+//! D2  Keys are looked up again after every call into Perl (`Half::across`).
+//! D3  An exception waits until the step is complete; a jump (exit) leaves at once, with
+//!     everything handed to perl's temporaries and the group ready to end in a later poll.
+
+use std::os::fd::IntoRawFd;
+
+use aio_engine::{Job, Key, Op, Output, Target};
+use perl_sys::SV;
+use perl_xs::{Called, Fail, Owned, Perl, Result, Sv};
+
+use crate::declare::{Decl, Reply};
+use crate::group;
+use crate::half::{Buffered, Half};
+use crate::table::{self, Data, CANCELLED, DELIVERING, INNER};
+
+/// Serves one result. `false`: it was a group that waits for members, which counts for no limit.
+///
+/// Perl: runs callbacks; see the top of this file.
+pub fn deliver(perl: Perl, half: &Half, job: Box<Job>) -> Result<bool> {
+    let key = job.key;
+    half.nreqs.set(half.nreqs.get().saturating_sub(1));
+    {
+        let mut table = half.table.borrow_mut();
+        if let Some(group) = table.group_mut(key) {
+            group.looked = true;
+            if group.count > 0 || group.feeding {
+                drop(table);
+                half.recycle(job);
+                return Ok(false);
+            }
+        }
+    }
+    finish(perl, half, key, Some(job))?;
+    Ok(true)
+}
+
+/// Exceptions of one step: the first is thrown when the step is complete, others become warnings.
+#[derive(Default)]
+struct Thrown {
+    first: Option<Owned>,
+    more: Vec<Owned>,
+}
+
+impl Thrown {
+    fn add(&mut self, called: Called) {
+        if let Called::Died(error) = called {
+            match &self.first {
+                None => self.first = Some(error),
+                Some(_) => self.more.push(error),
+            }
+        }
+    }
+
+    fn finish(self, perl: Perl) -> Result<()> {
+        for error in &self.more {
+            perl.warn_in_cleanup(error.sv())?;
+        }
+        match self.first {
+            Some(error) => Err(Fail::Die(error)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Delivers a request that has its result, and the groups that end with it.
+pub fn finish(perl: Perl, half: &Half, key: Key, job: Option<Box<Job>>) -> Result<()> {
+    let mut thrown = Thrown::default();
+    let mut next = Some((key, job));
+    while let Some((key, mut job)) = next.take() {
+        let called = call(perl, half, key, job.as_deref_mut(), &mut thrown);
+        if let Some(job) = job {
+            half.recycle(job);
+        }
+        match called {
+            Ok(Some(())) => {}
+            Ok(None) => break,
+            Err(jump) => {
+                give_up(perl, half, key);
+                return Err(jump);
+            }
+        }
+
+        let group = half.table.borrow_mut().unlink(key);
+        if let Some(group) = group {
+            match half.across(perl, || group::feed(perl, half, group)) {
+                Ok(Some(())) => {}
+                Ok(None) => break,
+                Err(jump) => {
+                    give_up(perl, half, key);
+                    requeue_if_over(half, group);
+                    return Err(jump);
+                }
+            }
+        }
+
+        let request = half.table.borrow_mut().remove(key);
+        let scalars = table::scalars(request, perl);
+        match half.across(perl, || half.release_all(perl, scalars)) {
+            Ok(Some(())) => {}
+            Ok(None) => break,
+            Err(jump) => {
+                if let Some(group) = group {
+                    requeue_if_over(half, group);
+                }
+                return Err(jump);
+            }
+        }
+        if let Some(group) = group.filter(|&g| is_over(half, g)) {
+            next = Some((group, None));
+        }
+    }
+    thrown.finish(perl)
+}
+
+/// Has a group been looked at, and has it nothing left to wait for?
+fn is_over(half: &Half, group: Key) -> bool {
+    let table = half.table.borrow();
+    let request = table.get(group);
+    request
+        .members()
+        .is_some_and(|g| g.looked && g.count == 0 && !g.feeding)
+        && !request.has(DELIVERING)
+}
+
+/// Sends a group through the result lanes again if it ended where it could not be delivered.
+pub fn requeue_if_over(half: &Half, group: Key) {
+    if is_over(half, group) {
+        let priority = {
+            let mut table = half.table.borrow_mut();
+            if let Some(g) = table.group_mut(group) {
+                g.looked = false;
+            }
+            table.get(group).priority
+        };
+        half.queue_group(group, priority);
+    }
+}
+
+/// A request whose callback jumped: everything goes to perl's temporaries, nothing runs (D3).
+fn give_up(perl: Perl, half: &Half, key: Key) {
+    let (group, request) = {
+        let mut table = half.table.borrow_mut();
+        let group = table.unlink(key);
+        (group, table.remove(key))
+    };
+    for sv in table::scalars(request, perl) {
+        // SAFETY: T2: one reference each. Dropping it runs no Perl code.
+        drop(unsafe { Owned::from_raw(sv) });
+    }
+    if let Some(group) = group {
+        requeue_if_over(half, group);
+    }
+}
+
+/// Gives buffers back and calls the callback. `None`: all requests have been forgotten.
+fn call(
+    perl: Perl,
+    half: &Half,
+    key: Key,
+    job: Option<&mut Job>,
+    thrown: &mut Thrown,
+) -> Result<Option<()>> {
+    let (decl, callback, cancelled, inner, data, argument) = {
+        let mut table = half.table.borrow_mut();
+        let request = table.get_mut(key);
+        request.flags |= DELIVERING;
+        let callback = std::mem::replace(&mut request.callback, std::ptr::null_mut());
+        let (data, argument) = match &mut request.extra {
+            Some(extra) => (extra.data.take(), extra.argument.take()),
+            None => (None, None),
+        };
+        (
+            request.decl,
+            callback,
+            request.has(CANCELLED),
+            request.has(INNER),
+            data,
+            argument,
+        )
+    };
+    // SAFETY: T2: the reference has left the table.
+    let callback = (!callback.is_null()).then(|| unsafe { Owned::from_raw(callback) });
+
+    let Some(job) = job else {
+        // A group that ends with its last member.
+        return call_group(perl, half, key, callback, cancelled, thrown);
+    };
+    if decl.reply == Reply::Group {
+        return call_group(perl, half, key, callback, cancelled, thrown);
+    }
+
+    if let Some(data) = data {
+        let stored = half.across(perl, || store(perl, half, decl, data, job, cancelled))?;
+        match stored {
+            Some(called) => thrown.add(called),
+            None => return Ok(None),
+        }
+    }
+    if let Some((room, len, sv)) = argument {
+        // SAFETY: T2: the reference has left the table.
+        let sv = unsafe { Owned::from_raw(sv) };
+        if !cancelled
+            && !sv.sv().view().is_readonly()
+            && room[..len] != *argument_now(perl, sv.sv())
+        {
+            match half.across(perl, || perl.set_bytes(sv.sv(), &room[..len]))? {
+                Some(called) => thrown.add(called),
+                None => return Ok(None),
+            }
+        }
+        let released = half.across(perl, || perl.release(sv))?;
+        if released.is_none() {
+            return Ok(None);
+        }
+    }
+
+    if cancelled {
+        if let Some(callback) = callback {
+            return half.across(perl, || perl.release(callback));
+        }
+        return Ok(Some(()));
+    }
+    if inner {
+        return pass_to_group(perl, half, key, decl, job);
+    }
+    let Some(callback) = callback else {
+        return Ok(Some(()));
+    };
+
+    let errno = if job.done.errno != 0 {
+        job.done.errno
+    } else {
+        0
+    };
+    let called = if decl.reply == Reply::Status
+        || matches!(
+            decl.reply,
+            Reply::Read | Reply::Write | Reply::Slurp | Reply::Control
+        )
+        || matches!(decl.reply, Reply::Stat | Reply::Lstat)
+    {
+        if matches!(decl.reply, Reply::Stat | Reply::Lstat) {
+            set_stat_cache(perl, job);
+        }
+        // The scalar of the status is used again if nobody kept it. It leaves its place for
+        // the time of the call: a poll inside must not find it.
+        let mut slot = half.status.borrow_mut().take();
+        let status = perl.reuse_int(&mut slot, job.done.result);
+        let called = half.across(perl, || perl.call(callback.sv(), &[status], errno));
+        *half.status.borrow_mut() = slot;
+        called?
+    } else {
+        let values = arguments(perl, half, decl.reply, job)?;
+        let mut svs = [perl.undef(); 2];
+        for (sv, value) in svs.iter_mut().zip(&values) {
+            *sv = value.sv();
+        }
+        let called = half.across(perl, || {
+            perl.call(callback.sv(), &svs[..values.len()], errno)
+        })?;
+        let mut gone = Ok(());
+        for value in values {
+            gone = gone.and_then(|()| perl.release(value));
+        }
+        gone?;
+        called
+    };
+    match called {
+        Some(called) => thrown.add(called),
+        None => return Ok(None),
+    }
+    // The callback goes as soon as it has run, and with it what it closes over.
+    half.across(perl, || perl.release(callback))
+}
+
+/// The octets a scalar has now, nothing if they cannot be told without running Perl code.
+fn argument_now<'a>(perl: Perl, sv: Sv) -> &'a [u8] {
+    let view = sv.view();
+    if view.has_string() && !view.is_ref() && !view.is_magical() && !view.is_utf8() {
+        if let Ok(Some(bytes)) = perl.bytes(sv) {
+            return bytes;
+        }
+    }
+    &[]
+}
+
+/// A group: its callback gets what `result` stored.
+fn call_group(
+    perl: Perl,
+    half: &Half,
+    key: Key,
+    callback: Option<Owned>,
+    cancelled: bool,
+    thrown: &mut Thrown,
+) -> Result<Option<()>> {
+    let Some(callback) = callback else {
+        return Ok(Some(()));
+    };
+    if !cancelled {
+        let (result, errno) = {
+            let mut table = half.table.borrow_mut();
+            match table.group_mut(key) {
+                Some(group) => (std::mem::take(&mut group.result), group.errno),
+                None => (Vec::new(), 0),
+            }
+        };
+        // SAFETY: T2: the references have left the table.
+        let values: Vec<Owned> = result
+            .into_iter()
+            .map(|sv| unsafe { Owned::from_raw(sv) })
+            .collect();
+        let svs: Vec<Sv> = values.iter().map(Owned::sv).collect();
+        let called = half.across(perl, || perl.call(callback.sv(), &svs, errno))?;
+        let mut gone = Ok(());
+        for value in values {
+            gone = gone.and_then(|()| perl.release(value));
+        }
+        gone?;
+        match called {
+            Some(called) => thrown.add(called),
+            None => return Ok(None),
+        }
+    }
+    half.across(perl, || perl.release(callback))
+}
+
+/// The job inside a composite: its result is the group's.
+fn pass_to_group(
+    perl: Perl,
+    half: &Half,
+    key: Key,
+    decl: &Decl,
+    job: &mut Job,
+) -> Result<Option<()>> {
+    let values: Vec<*mut SV> = arguments(perl, half, decl.reply, job)?
+        .into_iter()
+        .map(Owned::into_raw)
+        .collect();
+    let old = {
+        let mut table = half.table.borrow_mut();
+        let group = table.get(key).group;
+        let group = (group != table::NONE)
+            .then(|| table.group_mut(group))
+            .flatten();
+        match group {
+            Some(group) => {
+                group.errno = job.done.errno;
+                std::mem::replace(&mut group.result, values)
+            }
+            None => values,
+        }
+    };
+    half.across(perl, || half.release_all(perl, old))
+}
+
+fn set_stat_cache(perl: Perl, job: &Job) {
+    let lstat = matches!(
+        job.op,
+        Op::Lstat {
+            target: Target::Path(_)
+        }
+    );
+    let st = match &job.done.output {
+        Output::Stat(st) => Some(std::ptr::from_ref(&**st).cast()),
+        _ => None,
+    };
+    // SAFETY: a libc::stat, whose size was compared with perl's when the module was loaded.
+    unsafe { perl.set_stat(st, lstat) }
+}
+
+/// Ends the use of a data scalar: what was read becomes its value.
+///
+/// Perl: set magic runs Perl code.
+fn store(
+    perl: Perl,
+    half: &Half,
+    decl: &Decl,
+    data: Data,
+    job: &mut Job,
+    cancelled: bool,
+) -> Result<Called> {
+    // SAFETY: T2: the request held a reference to each.
+    let (sv, source) = unsafe {
+        (
+            Owned::from_raw(data.sv),
+            (data.source != data.sv).then(|| Owned::from_raw(data.source)),
+        )
+    };
+    let back = half.let_go(perl, &data);
+    let called = match decl.reply {
+        Reply::Read => {
+            let len = data.offset + job.done.result.max(0) as usize;
+            match back {
+                Buffered::InPlace { .. } if cancelled => Called::Returned,
+                // SAFETY: `read` made room for what was read, and the read wrote it.
+                Buffered::InPlace { own } => unsafe { perl.finish_buffer(sv.sv(), len, own)? },
+                Buffered::Lost { ptr, own } => {
+                    let called = if cancelled {
+                        Ok(Called::Returned)
+                    } else {
+                        // SAFETY: the buffer is still the request's, `len` octets are written.
+                        let bytes = unsafe { std::slice::from_raw_parts(ptr, len) };
+                        perl.set_bytes(sv.sv(), bytes)
+                    };
+                    if own {
+                        // SAFETY: the scalar has another buffer; nothing refers to this one.
+                        unsafe { perl.free_buffer(ptr) }
+                    }
+                    called?
+                }
+            }
+        }
+        Reply::Slurp if !cancelled => match std::mem::take(&mut job.done.output) {
+            Output::Bytes(heap) => {
+                let (ptr, len, cap) = heap.into_raw();
+                // SAFETY: malloc's memory, with room for a NUL behind the octets.
+                unsafe { perl.set_heap(sv.sv(), ptr, len, cap)? }
+            }
+            _ => Called::Returned,
+        },
+        _ => {
+            if let Buffered::Lost { ptr, own: true } = back {
+                // SAFETY: the scalar has another buffer; nothing refers to this one.
+                unsafe { perl.free_buffer(ptr) }
+            }
+            Called::Returned
+        }
+    };
+    if let Some(source) = source {
+        perl.release(source)?;
+    }
+    perl.release(sv)?;
+    Ok(called)
+}
+
+/// The arguments a result becomes, where they are not just a status.
+fn arguments(perl: Perl, half: &Half, reply: Reply, job: &mut Job) -> Result<Vec<Owned>> {
+    let failed = job.done.result < 0;
+    let output = std::mem::take(&mut job.done.output);
+    Ok(match reply {
+        Reply::Empty | Reply::Group => Vec::new(),
+
+        Reply::Status
+        | Reply::Read
+        | Reply::Write
+        | Reply::Slurp
+        | Reply::Control
+        | Reply::Stat
+        | Reply::Lstat => vec![perl.new_int(job.done.result)],
+
+        Reply::Handle => vec![match output {
+            Output::Fd(fd) => {
+                let flags = match job.op {
+                    Op::Open { flags, .. } => flags,
+                    _ => libc::O_RDWR,
+                };
+                let mode = match flags & libc::O_ACCMODE {
+                    libc::O_RDONLY => 0,
+                    libc::O_WRONLY => 1,
+                    _ => 2,
+                };
+                let fd = fd.into_raw_fd();
+                handle(perl, fd, mode)?.unwrap_or_else(|| perl.new_undef())
+            }
+            _ => perl.new_undef(),
+        }],
+
+        Reply::Statvfs => vec![match output {
+            Output::Statvfs(st) => statvfs(perl, &st),
+            _ => perl.new_undef(),
+        }],
+
+        Reply::Text => match output {
+            Output::Text(text) if !failed => vec![perl.new_bytes(&text)],
+            _ => Vec::new(),
+        },
+
+        Reply::Names => vec![match output {
+            Output::Entries(entries) if !failed => {
+                let list = perl.new_array(entries.len());
+                push_names(perl, &list, entries.iter().map(|(name, ..)| name));
+                perl.into_ref(list)
+            }
+            _ => perl.new_undef(),
+        }],
+
+        Reply::Entries => {
+            let asked = match job.op {
+                Op::Readdir { flags, .. } => flags,
+                _ => 0,
+            };
+            let dents = aio_engine::ops::dir::READDIR_DENTS;
+            match output {
+                Output::Entries(entries) if !failed => {
+                    let list = perl.new_array(entries.len());
+                    if asked & dents == 0 {
+                        push_names(perl, &list, entries.iter().map(|(name, ..)| name));
+                    } else {
+                        for (name, kind, ino) in entries.iter() {
+                            let entry = perl.new_array(3);
+                            perl.push(&entry, perl.new_bytes(name));
+                            perl.push(&entry, perl.new_int(kind as i64));
+                            perl.push(&entry, perl.new_uint(ino));
+                            perl.push(&list, perl.into_ref(entry));
+                        }
+                    }
+                    let flags = (asked | entries.flags() | dents) as i64;
+                    vec![perl.into_ref(list), perl.new_int(flags)]
+                }
+                _ => vec![perl.new_undef(), perl.new_int((asked | dents) as i64)],
+            }
+        }
+
+        Reply::Dirs => match output {
+            Output::Entries(entries) if !failed => {
+                let split = entries.dirs();
+                let dirs = perl.new_array(split);
+                let others = perl.new_array(entries.len() - split);
+                push_names(
+                    perl,
+                    &dirs,
+                    entries.iter().take(split).map(|(name, ..)| name),
+                );
+                push_names(
+                    perl,
+                    &others,
+                    entries.iter().skip(split).map(|(name, ..)| name),
+                );
+                vec![perl.into_ref(dirs), perl.into_ref(others)]
+            }
+            _ => Vec::new(),
+        },
+
+        Reply::Extents => match output {
+            Output::Extents(extents) if !failed => {
+                let list = perl.new_array(extents.len());
+                for extent in extents.iter() {
+                    let entry = perl.new_array(4);
+                    for &n in extent {
+                        perl.push(&entry, perl.new_uint(n));
+                    }
+                    perl.push(&list, perl.into_ref(entry));
+                }
+                vec![perl.into_ref(list)]
+            }
+            _ if !failed => vec![perl.new_int(job.done.result)],
+            _ => Vec::new(),
+        },
+
+        Reply::Wd => vec![match output {
+            Output::Wd(wd) => half.wds.object(perl, wd)?,
+            _ => perl.new_undef(),
+        }],
+    })
+}
+
+/// Many names at once.
+fn push_names<'a>(perl: Perl, list: &Owned, names: impl Iterator<Item = &'a [u8]>) {
+    for name in names {
+        perl.push(list, perl.new_bytes(name));
+    }
+}
+
+/// A handle for a descriptor, which it owns from now on. Inherited by `exec` as perl would have
+/// it: only up to `$^F`.
+///
+/// Perl: layers written in Perl run.
+pub fn handle(perl: Perl, fd: i32, mode: i32) -> Result<Option<Owned>> {
+    let inherit = fd <= perl.max_system_fd();
+    // SAFETY: plain system calls on a descriptor that is ours.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFD);
+        let wanted = if inherit {
+            flags & !libc::FD_CLOEXEC
+        } else {
+            flags | libc::FD_CLOEXEC
+        };
+        if flags >= 0 && wanted != flags {
+            libc::fcntl(fd, libc::F_SETFD, wanted);
+        }
+    }
+    let made = perl.new_handle(fd, mode);
+    if !matches!(made, Ok(Some(_))) {
+        let errno = perl.errno();
+        // SAFETY: no handle took it over.
+        unsafe { libc::close(fd) };
+        perl.set_errno(errno);
+    }
+    made
+}
+
+fn statvfs(perl: Perl, st: &libc::statvfs) -> Owned {
+    let hash = perl.new_hash();
+    let put = |key, value: u64| perl.hash_store(&hash, key, perl.new_uint(value));
+    put("bsize", st.f_bsize as u64);
+    put("frsize", st.f_frsize as u64);
+    put("blocks", st.f_blocks as u64);
+    put("bfree", st.f_bfree as u64);
+    put("bavail", st.f_bavail as u64);
+    put("files", st.f_files as u64);
+    put("ffree", st.f_ffree as u64);
+    put("favail", st.f_favail as u64);
+    put("fsid", st.f_fsid as u64);
+    put("flag", st.f_flag as u64);
+    put("namemax", st.f_namemax as u64);
+    perl.into_ref(hash)
+}

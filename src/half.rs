@@ -1,0 +1,342 @@
+//! The Perl half's state, and the way in.
+//!
+//! H1  One interpreter owns the module; every entry checks that it is the caller.
+//! H2  Every entry checks the fork generation first: in a forked child it drops what was the
+//!     parent's before it does anything else.
+//! H3  Nothing here stays borrowed while Perl code runs: callbacks may submit, poll, cancel,
+//!     fork, die or exit.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use aio_engine::{Engine, Job, Key, Limits, Op, Priority, ResultPipe};
+use perl_sys::SV;
+use perl_xs::{Called, Fail, Owned, Perl, Result, Sv};
+
+use crate::declare;
+use crate::table::{self, Data, Table};
+use crate::wd::Wds;
+
+pub struct Half {
+    generation: Cell<u32>,
+    engine: RefCell<Option<Engine>>,
+    pub pipe: ResultPipe,
+    pub table: RefCell<Table>,
+    /// Requests in ready, execute or pending.
+    pub nreqs: Cell<usize>,
+    pub next_pri: Cell<Priority>,
+    pub max_poll_reqs: Cell<usize>,
+    /// Seconds, 0 for no limit.
+    pub max_poll_time: Cell<f64>,
+    pub max_outstanding: Cell<usize>,
+    /// Called after the next submission.
+    pub hook: RefCell<Option<Owned>>,
+    /// Read-only flags that requests hold.
+    holds: RefCell<HashMap<*mut SV, Hold>>,
+    pub wds: Wds,
+    /// The scalar that status callbacks get, between two of them.
+    pub status: RefCell<Option<Owned>>,
+    /// Jobs that have been delivered, to be used again.
+    spare: RefCell<Vec<Box<Job>>>,
+    /// The interpreter is being taken down.
+    pub closing: Cell<bool>,
+    /// Grows whenever all requests are forgotten. Whoever holds a key while Perl code runs
+    /// compares: a callback may fork or call `reinit`.
+    epoch: Cell<u64>,
+}
+
+struct Hold {
+    requests: usize,
+    was_readonly: bool,
+    /// The pinned buffer and its capacity, if one is.
+    buffer: Option<(*mut u8, usize)>,
+}
+
+/// The interpreter that owns the module (H1).
+static OWNER: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
+static HALF: AtomicPtr<Half> = AtomicPtr::new(std::ptr::null_mut());
+
+/// How many delivered jobs are kept for the next submissions.
+const SPARE: usize = 256;
+
+/// Makes the calling interpreter the owner. An error if another one is.
+pub fn found(perl: Perl) -> Result<&'static Half> {
+    let owner = OWNER.load(Ordering::Acquire);
+    if !owner.is_null() {
+        if owner == perl.raw() {
+            return enter(perl);
+        }
+        return Fail::croak(
+            "IO::AIO belongs to the perl interpreter (thread) that loaded it first",
+        );
+    }
+    let pipe = match ResultPipe::install() {
+        Ok(pipe) => pipe,
+        Err(e) => return Fail::croak(format!("IO::AIO: unable to create the result pipe: {e}")),
+    };
+    let half = Box::new(Half {
+        generation: Cell::new(ResultPipe::generation()),
+        engine: RefCell::new(Some(Engine::new(pipe, Limits::default()))),
+        pipe,
+        table: RefCell::new(Table::new(&declare::GROUP)),
+        nreqs: Cell::new(0),
+        next_pri: Cell::new(Priority::default()),
+        max_poll_reqs: Cell::new(0),
+        max_poll_time: Cell::new(0.0),
+        max_outstanding: Cell::new(0),
+        hook: RefCell::new(None),
+        holds: RefCell::new(HashMap::new()),
+        wds: Wds::default(),
+        status: RefCell::new(None),
+        spare: RefCell::new(Vec::new()),
+        closing: Cell::new(false),
+        epoch: Cell::new(0),
+    });
+    HALF.store(Box::into_raw(half), Ordering::Release);
+    OWNER.store(perl.raw(), Ordering::Release);
+    perl.at_exit(leave);
+    // SAFETY: just stored, and never freed: entries further up the stack may still use it.
+    Ok(unsafe { &*HALF.load(Ordering::Acquire) })
+}
+
+/// The way in for every entry (H1, H2).
+///
+/// Perl: in a forked child, the first time, releases the parent's callbacks.
+#[inline]
+pub fn enter(perl: Perl) -> Result<&'static Half> {
+    if OWNER.load(Ordering::Relaxed) != perl.raw() {
+        return Fail::croak("IO::AIO cannot be used here: it belongs to the thread that loaded it");
+    }
+    // SAFETY: set before OWNER, never freed, and only the owner's thread gets here.
+    let half = unsafe { &*HALF.load(Ordering::Relaxed) };
+    if half.generation.get() != ResultPipe::generation() {
+        half.start_over_after_fork(perl)?;
+    }
+    Ok(half)
+}
+
+/// As [`enter`], for destructors: `None` where the module cannot be used.
+pub fn enter_quietly(perl: Perl) -> Result<Option<&'static Half>> {
+    if OWNER.load(Ordering::Relaxed) != perl.raw() {
+        return Ok(None);
+    }
+    enter(perl).map(Some)
+}
+
+/// The interpreter is being taken down: what is queued is dropped, what runs is waited for, and
+/// only then may its scalars go (invariant 7).
+unsafe extern "C" fn leave(raw: perl_sys::Interpreter) {
+    if OWNER.load(Ordering::Acquire) != raw {
+        return;
+    }
+    // SAFETY: H1: the owner's thread.
+    let half = unsafe { &*HALF.load(Ordering::Acquire) };
+    half.closing.set(true);
+    if let Some(engine) = half.engine.borrow_mut().take() {
+        if half.generation.get() == ResultPipe::generation() {
+            engine.shutdown();
+        } else {
+            engine.abandon();
+        }
+    }
+    OWNER.store(std::ptr::null_mut(), Ordering::Release);
+}
+
+impl Half {
+    /// A single look at the engine. `None` while the interpreter is being taken down.
+    pub fn with_engine<R>(&self, look: impl FnOnce(&Engine) -> R) -> Option<R> {
+        self.engine.borrow().as_ref().map(look)
+    }
+
+    fn start_over_after_fork(&self, perl: Perl) -> Result<()> {
+        self.generation.set(ResultPipe::generation());
+        let old = self.engine.borrow_mut().take();
+        if let Some(old) = old {
+            // The locks of the old engine may be held by threads that do not exist here.
+            let limits = old.abandon();
+            *self.engine.borrow_mut() = Some(Engine::new(self.pipe, limits));
+        }
+        self.forget_requests(perl)
+    }
+
+    /// `IO::AIO::reinit`: drops all requests without reporting them.
+    pub fn reinit(&self, perl: Perl) -> Result<()> {
+        let old = self.engine.borrow_mut().take();
+        if let Some(old) = old {
+            let limits = old.shutdown();
+            *self.engine.borrow_mut() = Some(Engine::new(self.pipe, limits));
+        }
+        self.forget_requests(perl)
+    }
+
+    /// Empties the table. Request objects become inert, buffers and flags go back.
+    ///
+    /// Perl: callbacks that go may run destructors.
+    fn forget_requests(&self, perl: Perl) -> Result<()> {
+        let requests = self.table.borrow_mut().drain();
+        self.nreqs.set(0);
+        self.epoch.set(self.epoch.get() + 1);
+        let mut scalars = Vec::new();
+        for mut request in requests {
+            if let Some(data) = request.extra.as_mut().and_then(|e| e.data.take()) {
+                self.drop_data(perl, &data);
+                scalars.push(data.sv);
+                if data.source != data.sv {
+                    scalars.push(data.source);
+                }
+            }
+            scalars.extend(table::scalars(request, perl));
+        }
+        self.release_all(perl, scalars)
+    }
+
+    /// Gives a data scalar back without a result.
+    pub fn drop_data(&self, perl: Perl, data: &Data) {
+        if let Buffered::Lost { ptr, own: true } = self.let_go(perl, data) {
+            // SAFETY: the scalar has another buffer; nothing refers to this one.
+            unsafe { perl.free_buffer(ptr) }
+        }
+    }
+
+    /// Drops references. A jump out of a destructor leaves the rest to perl's temporaries.
+    ///
+    /// Perl: runs destructors, which may exit.
+    pub fn release_all(&self, perl: Perl, scalars: Vec<*mut SV>) -> Result<()> {
+        // SAFETY: T2: each entry of the list is one reference that left the table.
+        let mut owned = scalars.into_iter().map(|sv| unsafe { Owned::from_raw(sv) });
+        let result = owned.by_ref().try_for_each(|sv| perl.release(sv));
+        owned.for_each(drop);
+        result
+    }
+
+    /// Runs Perl code by `run`; `None` if it made the module forget all requests (by `reinit`,
+    /// or because this is a forked child now), so that no key is good any more.
+    pub fn across<R>(&self, perl: Perl, run: impl FnOnce() -> Result<R>) -> Result<Option<R>> {
+        let epoch = self.epoch.get();
+        let result = run()?;
+        if self.generation.get() != ResultPipe::generation() {
+            self.start_over_after_fork(perl)?;
+        }
+        Ok((self.epoch.get() == epoch).then_some(result))
+    }
+
+    // ---- submission ------------------------------------------------------
+
+    /// A job for `op`, in memory that was used before if there is some.
+    fn job(&self, key: Key, priority: Priority, op: Op) -> Box<Job> {
+        match self.spare.borrow_mut().pop() {
+            Some(mut job) => {
+                *job = Job::new(key, priority, op);
+                job
+            }
+            None => Box::new(Job::new(key, priority, op)),
+        }
+    }
+
+    /// Takes a job back once it has been delivered.
+    pub fn recycle(&self, mut job: Box<Job>) {
+        job.op = Op::Nop;
+        job.done = Default::default();
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE {
+            spare.push(job);
+        }
+    }
+
+    /// Queues an op for a request that is in the table.
+    pub fn queue(&self, key: Key, priority: Priority, op: Op) {
+        let job = self.job(key, priority, op);
+        self.nreqs.set(self.nreqs.get() + 1);
+        self.with_engine(|engine| {
+            engine.unmark(key);
+            engine.submit(job);
+        });
+    }
+
+    /// Makes a group pending: it needs no worker.
+    pub fn queue_group(&self, key: Key, priority: Priority) {
+        let job = self.job(key, priority, Op::Nop);
+        self.nreqs.set(self.nreqs.get() + 1);
+        self.with_engine(|engine| {
+            engine.unmark(key);
+            engine.complete(job);
+        });
+    }
+
+    /// Calls the next-submit hook, if one is set. What it throws is ignored.
+    ///
+    /// Perl: runs Perl code.
+    pub fn submitted(&self, perl: Perl) -> Result<()> {
+        let hook = self.hook.borrow_mut().take();
+        if let Some(hook) = hook {
+            if let Called::Died(error) = perl.call(hook.sv(), &[], perl.errno())? {
+                drop(error);
+            }
+            perl.release(hook)?;
+        }
+        Ok(())
+    }
+
+    // ---- scalars in use --------------------------------------------------
+
+    /// Is this scalar read-only only because requests hold it?
+    pub fn holds(&self, sv: Sv) -> bool {
+        self.holds
+            .borrow()
+            .get(&sv.raw())
+            .is_some_and(|hold| !hold.was_readonly)
+    }
+
+    /// Holds a scalar read-only for a request, and its buffer in place if `pin` gives it.
+    pub fn hold(&self, perl: Perl, sv: Sv, pin: Option<*mut u8>) {
+        let mut holds = self.holds.borrow_mut();
+        let hold = holds.entry(sv.raw()).or_insert_with(|| Hold {
+            requests: 0,
+            was_readonly: sv.view().is_readonly(),
+            buffer: None,
+        });
+        hold.requests += 1;
+        sv.set_readonly(true);
+        if let (Some(ptr), None) = (pin, hold.buffer) {
+            // SAFETY: the caller made it own that buffer.
+            hold.buffer = Some((ptr, unsafe { perl.pin(sv) }));
+        }
+    }
+
+    /// Ends one request's hold and tells where the buffer is now.
+    pub fn let_go(&self, perl: Perl, data: &Data) -> Buffered {
+        let mut holds = self.holds.borrow_mut();
+        let Some(hold) = holds.get_mut(&data.sv) else {
+            return Buffered::InPlace { own: false };
+        };
+        hold.requests -= 1;
+        if hold.requests > 0 {
+            return Buffered::InPlace {
+                own: hold.buffer.is_some_and(|(_, cap)| cap > 0),
+            };
+        }
+        // SAFETY: T2: the request holds a reference.
+        let sv = unsafe { Sv::from_raw(data.sv) };
+        sv.set_readonly(hold.was_readonly);
+        let buffer = hold.buffer;
+        holds.remove(&data.sv);
+        match buffer {
+            // SAFETY: ptr and cap are what `hold` pinned.
+            Some((ptr, cap)) if !unsafe { perl.unpin(sv, ptr, cap) } => {
+                Buffered::Lost { ptr, own: cap > 0 }
+            }
+            Some((_, cap)) => Buffered::InPlace { own: cap > 0 },
+            None => Buffered::InPlace { own: false },
+        }
+    }
+}
+
+/// Where the buffer of a scalar is once a request is done with it.
+pub enum Buffered {
+    /// In the scalar; `own`: perl allocated it.
+    InPlace { own: bool },
+    /// The scalar has got another meanwhile; this one is the caller's to free if it is perl's
+    /// `own`.
+    Lost { ptr: *mut u8, own: bool },
+}

@@ -1,0 +1,247 @@
+//! The loop interface: descriptor, polls, counters, limits, priority.
+
+use std::time::{Duration, Instant};
+
+use aio_engine::Priority;
+use perl_xs::{Args, Fail, Perl, Result, Returns};
+
+use crate::args;
+use crate::deliver::deliver;
+use crate::half::{enter, Half};
+
+/// How long to wait at most before trying again to start a worker, where none could be.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Delivers results until none is left or a limit ends it. `false`: a limit did.
+///
+/// Perl: runs callbacks; an exception of one passes through.
+fn poll(perl: Perl, half: &Half) -> Result<bool> {
+    let max_reqs = half.max_poll_reqs.get();
+    let max_time = half.max_poll_time.get();
+    let end = (max_time > 0.0)
+        .then(|| Duration::try_from_secs_f64(max_time).ok())
+        .flatten()
+        .and_then(|limit| Instant::now().checked_add(limit));
+    let mut served = 0;
+    loop {
+        while let Some(Some(job)) = half.with_engine(|engine| engine.take()) {
+            if !deliver(perl, half, job)? {
+                continue;
+            }
+            served += 1;
+            let over = (max_reqs > 0 && served >= max_reqs)
+                || end.is_some_and(|end| Instant::now() >= end);
+            if over {
+                if half.with_engine(|engine| engine.npending()).unwrap_or(0) > 0 {
+                    return Ok(false);
+                }
+                break;
+            }
+        }
+        let max = half.max_outstanding.get();
+        if max == 0 || half.nreqs.get() < max {
+            return Ok(true);
+        }
+        wait(perl, half)?;
+        served = 0;
+    }
+}
+
+/// Blocks until something is pending or nothing is outstanding.
+///
+/// Perl: runs signal handlers, which may die, submit, poll or fork.
+fn wait(perl: Perl, half: &Half) -> Result<()> {
+    loop {
+        let idle = half.nreqs.get() == 0;
+        let pending = half.with_engine(|engine| engine.npending() > 0);
+        if idle || pending.unwrap_or(true) {
+            return Ok(());
+        }
+        if half.with_engine(|engine| engine.linger() || engine.rescue()) != Some(false) {
+            continue;
+        }
+        let stuck = half.with_engine(|engine| {
+            engine.nthreads() == 0 && engine.nready() > 0 && engine.limits().max_parallel > 0
+        });
+        let ms = (stuck == Some(true)).then_some(RETRY.as_millis() as u32);
+        half.across(perl, || {
+            if !perl.wait_readable(half.pipe.fd(), ms) {
+                perl.run_signal_handlers()?;
+            }
+            Ok(())
+        })?;
+    }
+}
+
+fn status(perl: Perl, complete: bool) -> Returns {
+    if complete {
+        return Returns::One(perl.new_int(0));
+    }
+    perl.set_errno(libc::EAGAIN);
+    Returns::One(perl.new_int(-1))
+}
+
+pub fn poll_cb(perl: Perl, _: &Args) -> Result<Returns> {
+    let half = enter(perl)?;
+    poll(perl, half).map(|complete| status(perl, complete))
+}
+
+pub fn poll_wait(perl: Perl, _: &Args) -> Result<Returns> {
+    let half = enter(perl)?;
+    wait(perl, half)?;
+    Ok(Returns::Nothing)
+}
+
+pub fn poll_both(perl: Perl, _: &Args) -> Result<Returns> {
+    let half = enter(perl)?;
+    wait(perl, half)?;
+    poll(perl, half).map(|complete| status(perl, complete))
+}
+
+pub fn flush(perl: Perl, _: &Args) -> Result<Returns> {
+    let half = enter(perl)?;
+    while half.nreqs.get() > 0 {
+        wait(perl, half)?;
+        poll(perl, half)?;
+    }
+    Ok(Returns::Nothing)
+}
+
+pub fn poll_fileno(perl: Perl, _: &Args) -> Result<Returns> {
+    let half = enter(perl)?;
+    Ok(Returns::One(perl.new_int(half.pipe.fd() as i64)))
+}
+
+pub fn reinit(perl: Perl, _: &Args) -> Result<Returns> {
+    enter(perl)?.reinit(perl)?;
+    Ok(Returns::Nothing)
+}
+
+// ---- counters ------------------------------------------------------------
+
+fn count(perl: Perl, n: usize) -> Result<Returns> {
+    Ok(Returns::One(perl.new_int(n as i64)))
+}
+
+pub fn nreqs(perl: Perl, _: &Args) -> Result<Returns> {
+    count(perl, enter(perl)?.nreqs.get())
+}
+
+pub fn nready(perl: Perl, _: &Args) -> Result<Returns> {
+    let n = enter(perl)?.with_engine(|engine| engine.nready());
+    count(perl, n.unwrap_or(0))
+}
+
+pub fn npending(perl: Perl, _: &Args) -> Result<Returns> {
+    let n = enter(perl)?.with_engine(|engine| engine.npending());
+    count(perl, n.unwrap_or(0))
+}
+
+pub fn nthreads(perl: Perl, _: &Args) -> Result<Returns> {
+    let n = enter(perl)?.with_engine(|engine| engine.nthreads());
+    count(perl, n.unwrap_or(0))
+}
+
+// ---- limits --------------------------------------------------------------
+
+/// The one argument of a setting, as a count: negative is 0.
+fn setting(perl: Perl, args: &Args) -> Result<usize> {
+    if args.len() != 1 {
+        return crate::submit::usage(args.name(), "n");
+    }
+    Ok(args::int(perl, args.get(0)?)?.max(0) as usize)
+}
+
+pub fn max_poll_reqs(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = setting(perl, args)?;
+    enter(perl)?.max_poll_reqs.set(n);
+    Ok(Returns::Nothing)
+}
+
+pub fn max_poll_time(perl: Perl, args: &Args) -> Result<Returns> {
+    if args.len() != 1 {
+        return crate::submit::usage(args.name(), "seconds");
+    }
+    let seconds = perl.float(args.get(0)?)?;
+    enter(perl)?.max_poll_time.set(seconds);
+    Ok(Returns::Nothing)
+}
+
+pub fn max_outstanding(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = setting(perl, args)?;
+    enter(perl)?.max_outstanding.set(n);
+    Ok(Returns::Nothing)
+}
+
+pub fn min_parallel(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = setting(perl, args)?;
+    enter(perl)?.with_engine(|engine| engine.set_min_parallel(n));
+    Ok(Returns::Nothing)
+}
+
+pub fn max_parallel(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = setting(perl, args)?;
+    enter(perl)?.with_engine(|engine| engine.set_max_parallel(n));
+    Ok(Returns::Nothing)
+}
+
+pub fn max_idle(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = setting(perl, args)?;
+    enter(perl)?.with_engine(|engine| engine.set_max_idle(n));
+    Ok(Returns::Nothing)
+}
+
+pub fn idle_timeout(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = setting(perl, args)?;
+    enter(perl)?.with_engine(|engine| engine.set_idle_timeout(Duration::from_secs(n as u64)));
+    Ok(Returns::Nothing)
+}
+
+// ---- priority and hook ---------------------------------------------------
+
+pub fn aioreq_pri(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = enter(perl)?;
+    if args.len() > 1 {
+        return crate::submit::usage(args.name(), "pri = NO_INIT");
+    }
+    let old = half.next_pri.get();
+    if !args.is_empty() {
+        let new = args::int(perl, args.get(0)?)?;
+        half.next_pri.set(Priority::clamped(new as i64));
+    }
+    Ok(Returns::One(perl.new_int(old.get() as i64)))
+}
+
+pub fn aioreq_nice(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = enter(perl)?;
+    if args.len() > 1 {
+        return crate::submit::usage(args.name(), "nice = 0");
+    }
+    let nice = match args.is_empty() {
+        true => 0,
+        false => args::int(perl, args.get(0)?)? as i64,
+    };
+    let now = half.next_pri.get().get() as i64;
+    half.next_pri.set(Priority::clamped(now - nice));
+    Ok(Returns::Nothing)
+}
+
+pub fn on_next_submit(perl: Perl, args: &Args) -> Result<Returns> {
+    if args.len() != 1 {
+        return crate::submit::usage(args.name(), "callback");
+    }
+    let half = enter(perl)?;
+    let sv = args.get(0)?;
+    let hook = match sv.view().is_defined() {
+        false => None,
+        true => match args::callback(perl, sv)? {
+            Some(hook) => Some(hook),
+            None => return Fail::croak("callback expected"),
+        },
+    };
+    let old = half.hook.replace(hook);
+    if let Some(old) = old {
+        perl.release(old)?;
+    }
+    Ok(Returns::Nothing)
+}

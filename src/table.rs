@@ -1,0 +1,324 @@
+//! The request table: the Perl half of every request that is not done.
+//!
+//! T1  An entry exists from submission until its request is done; a job carries its key.
+//! T2  The table owns the scalars in its entries as raw references. They leave it by
+//!     [`Table::remove`], whose receiver releases them: dropping an entry runs no Perl code.
+//! T3  The table is borrowed for single looks and changes, never across a call into Perl.
+
+use aio_engine::{Key, Priority};
+use perl_sys::SV;
+use perl_xs::Perl;
+
+use crate::declare::Decl;
+
+/// No request: the end of a list, no group.
+pub const NONE: Key = Key::MAX;
+
+/// `cancel` was called.
+pub const CANCELLED: u8 = 1;
+/// Its callback has begun.
+pub const DELIVERING: u8 = 2;
+/// The one job inside a composite: its result becomes the group's.
+pub const INNER: u8 = 4;
+/// A free place of the table.
+const FREE: u8 = 8;
+
+/// One request that is not done.
+pub struct Request {
+    pub decl: &'static Decl,
+    /// Code body, or null.
+    pub callback: *mut SV,
+    /// The hash body of the object that the user may have, or null.
+    pub object: *mut SV,
+    pub extra: Option<Box<Extra>>,
+    /// The group it is a member of, and its neighbours there.
+    pub group: Key,
+    pub prev: Key,
+    pub next: Key,
+    /// Which call of the group's feeder added it.
+    pub epoch: u32,
+    pub priority: Priority,
+    pub flags: u8,
+}
+
+/// What few requests have.
+#[derive(Default)]
+pub struct Extra {
+    /// Scalars that only have to stay alive: IO bodies, directory objects.
+    pub kept: Vec<*mut SV>,
+    pub data: Option<Data>,
+    /// The third argument of fcntl and ioctl: the kernel's copy, and the scalar that gets it.
+    pub argument: Option<(Vec<u8>, usize, *mut SV)>,
+    pub members: Option<Group>,
+}
+
+/// A data scalar in use by a request.
+pub struct Data {
+    /// The user's scalar: one reference, and one hold on its read-only flag.
+    pub sv: *mut SV,
+    /// The scalar whose buffer is used: the same, or a copy of its value.
+    pub source: *mut SV,
+    /// The buffer in use, null if only the flag is held.
+    pub ptr: *mut u8,
+    /// Where in the buffer a read begins.
+    pub offset: usize,
+}
+
+/// What makes a request a group.
+pub struct Group {
+    pub first: Key,
+    pub last: Key,
+    pub count: usize,
+    pub limit: i64,
+    /// Any scalar, or null.
+    pub feeder: *mut SV,
+    pub result: Vec<*mut SV>,
+    pub errno: i32,
+    /// A poll has looked at it once: from now on it ends when it has no members.
+    pub looked: bool,
+    /// The feeder is being called: the group cannot end.
+    pub feeding: bool,
+    /// Number of the feeder call going on, and how many members it added that are not done.
+    pub epoch: u32,
+    pub fresh: usize,
+}
+
+impl Default for Group {
+    fn default() -> Group {
+        Group {
+            first: NONE,
+            last: NONE,
+            count: 0,
+            limit: 0,
+            feeder: std::ptr::null_mut(),
+            result: Vec::new(),
+            errno: 0,
+            looked: false,
+            feeding: false,
+            epoch: 0,
+            fresh: 0,
+        }
+    }
+}
+
+impl Request {
+    pub fn is_group(&self) -> bool {
+        self.members().is_some()
+    }
+
+    pub fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub fn members(&self) -> Option<&Group> {
+        self.extra.as_ref()?.members.as_ref()
+    }
+
+    pub fn members_mut(&mut self) -> Option<&mut Group> {
+        self.extra.as_mut()?.members.as_mut()
+    }
+}
+
+/// All requests that are not done, by key.
+pub struct Table {
+    list: Vec<Request>,
+    /// First free place, linked by `next`.
+    free: Key,
+    live: usize,
+    vacant: &'static Decl,
+}
+
+impl Table {
+    pub fn new(vacant: &'static Decl) -> Table {
+        Table {
+            list: Vec::new(),
+            free: NONE,
+            live: 0,
+            vacant,
+        }
+    }
+
+    /// Enters a request. `None`: there are as many as keys.
+    pub fn insert(&mut self, decl: &'static Decl, priority: Priority) -> Option<Key> {
+        let request = Request {
+            decl,
+            callback: std::ptr::null_mut(),
+            object: std::ptr::null_mut(),
+            extra: None,
+            group: NONE,
+            prev: NONE,
+            next: NONE,
+            epoch: 0,
+            priority,
+            flags: 0,
+        };
+        let key = if self.free != NONE {
+            let key = self.free;
+            let place = &mut self.list[key as usize];
+            self.free = place.next;
+            *place = request;
+            key
+        } else {
+            let key = Key::try_from(self.list.len()).ok().filter(|&k| k < NONE)?;
+            self.list.push(request);
+            key
+        };
+        self.live += 1;
+        Some(key)
+    }
+
+    /// Takes a request out; its scalars are the caller's to release (T2).
+    pub fn remove(&mut self, key: Key) -> Request {
+        let free = self.free;
+        self.free = key;
+        self.live -= 1;
+        let vacant = Request {
+            decl: self.vacant,
+            callback: std::ptr::null_mut(),
+            object: std::ptr::null_mut(),
+            extra: None,
+            group: NONE,
+            prev: NONE,
+            next: free,
+            epoch: 0,
+            priority: Priority::default(),
+            flags: FREE,
+        };
+        let gone = std::mem::replace(&mut self.list[key as usize], vacant);
+        if self.live == 0 && self.list.capacity() > 4096 {
+            // A burst must not keep its memory for ever.
+            self.list = Vec::new();
+            self.free = NONE;
+        }
+        gone
+    }
+
+    pub fn get(&self, key: Key) -> &Request {
+        let request = &self.list[key as usize];
+        debug_assert!(!request.has(FREE), "request {key} is done");
+        request
+    }
+
+    pub fn get_mut(&mut self, key: Key) -> &mut Request {
+        let request = &mut self.list[key as usize];
+        debug_assert!(!request.has(FREE), "request {key} is done");
+        request
+    }
+
+    /// The group data of a request that is known to be a group.
+    pub fn group(&self, key: Key) -> Option<&Group> {
+        self.get(key).members()
+    }
+
+    pub fn group_mut(&mut self, key: Key) -> Option<&mut Group> {
+        self.get_mut(key).members_mut()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// Empties the table: everything in it is the caller's.
+    pub fn drain(&mut self) -> Vec<Request> {
+        self.free = NONE;
+        self.live = 0;
+        let list = std::mem::take(&mut self.list);
+        list.into_iter().filter(|r| !r.has(FREE)).collect()
+    }
+
+    /// Puts a request at the end of a group's list.
+    pub fn link(&mut self, group: Key, member: Key) {
+        let Some(g) = self.group_mut(group) else {
+            return;
+        };
+        let last = g.last;
+        g.last = member;
+        if last == NONE {
+            g.first = member;
+        }
+        g.count += 1;
+        g.fresh += 1;
+        let epoch = g.epoch;
+        if last != NONE {
+            self.get_mut(last).next = member;
+        }
+        let m = self.get_mut(member);
+        m.group = group;
+        m.prev = last;
+        m.next = NONE;
+        m.epoch = epoch;
+    }
+
+    /// Takes a request out of its group; gives the group.
+    pub fn unlink(&mut self, member: Key) -> Option<Key> {
+        let m = self.get_mut(member);
+        let (group, prev, next, epoch) = (m.group, m.prev, m.next, m.epoch);
+        if group == NONE {
+            return None;
+        }
+        m.group = NONE;
+        if prev != NONE {
+            self.get_mut(prev).next = next;
+        }
+        if next != NONE {
+            self.get_mut(next).prev = prev;
+        }
+        let g = self.group_mut(group)?;
+        if prev == NONE {
+            g.first = next;
+        }
+        if next == NONE {
+            g.last = prev;
+        }
+        g.count -= 1;
+        if epoch == g.epoch {
+            g.fresh -= 1;
+        }
+        Some(group)
+    }
+
+    /// Would `member` inside `group` close a circle? Only a group that has members can be above
+    /// another, and one that is in a group is refused anyway, so the walk up is rarely made.
+    pub fn contains(&self, member: Key, group: Key) -> bool {
+        if member == group {
+            return true;
+        }
+        if self.group(member).map_or(0, |g| g.count) == 0 {
+            return false;
+        }
+        let mut up = self.get(group).group;
+        while up != NONE {
+            if up == member {
+                return true;
+            }
+            up = self.get(up).group;
+        }
+        false
+    }
+}
+
+/// The scalars of a request that left the table, as one list for [`crate::half::Half::release_all`].
+pub fn scalars(request: Request, perl: Perl) -> Vec<*mut SV> {
+    let mut list = Vec::new();
+    if !request.object.is_null() {
+        // SAFETY: T2: the entry held a reference.
+        perl.cut_key(unsafe { perl_xs::Sv::from_raw(request.object) });
+        list.push(request.object);
+    }
+    if !request.callback.is_null() {
+        list.push(request.callback);
+    }
+    if let Some(extra) = request.extra {
+        list.extend(extra.kept);
+        if let Some((_, _, sv)) = extra.argument {
+            list.push(sv);
+        }
+        if let Some(group) = extra.members {
+            if !group.feeder.is_null() {
+                list.push(group.feeder);
+            }
+            list.extend(group.result);
+        }
+    }
+    list
+}
