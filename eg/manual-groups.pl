@@ -48,6 +48,7 @@ aio_block {
    aio_stat $_ for "one", "two", "three";
 };
 print IO::AIO::nreqs, " requests after the block\n";
+IO::AIO::flush;
 
 {
    IO::AIO::max_parallel 0;

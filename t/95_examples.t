@@ -262,7 +262,7 @@ prints "manual-files",
    qr/data.bak has 5000 octets/, qr/moved: 5000/, qr/tree: no/, qr/there are users/, qr/no such directory/;
 
 prints "manual-groups",
-   qr/first\nsecond/, qr/a request took \d\.\d{6} seconds/, qr/half a second has passed/, qr/0 requests after the block/,
+   qr/first\nsecond/, qr/a request took \d\.\d{6} seconds/, qr/half a second has passed/, qr/3 requests after the block/,
    qr/another callback/, qr/the head is: contents o/, qr/the group failed: .+/, qr/found: yes/, qr/in order: 1 2 3 4 5/,
    qr/flush: too late/, qr/0 requests at the end/;
 
