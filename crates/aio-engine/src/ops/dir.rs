@@ -309,3 +309,247 @@ fn dt(kind: libc::mode_t) -> u8 {
         _ => libc::DT_UNKNOWN,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::os::unix::fs::{symlink, MetadataExt};
+
+    use proptest::prelude::*;
+
+    use super::super::testing::{at, below, cancelled, ctx, make_fifo, scratch, wd};
+    use super::*;
+
+    fn entries(done: Done) -> Entries {
+        match done.output {
+            Output::Entries(entries) => *entries,
+            other => panic!("no entries but {other:?}, errno {}", done.errno),
+        }
+    }
+
+    fn names(e: &Entries) -> Vec<String> {
+        e.iter()
+            .map(|(name, _, _)| String::from_utf8_lossy(name).into_owned())
+            .collect()
+    }
+
+    fn sorted(mut v: Vec<String>) -> Vec<String> {
+        v.sort();
+        v
+    }
+
+    fn tree() -> tempfile::TempDir {
+        let dir = scratch();
+        for name in ["b", ".a", "c.d"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        for name in ["file", "...", "new\nline", ".hidden"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        symlink("b", dir.path().join("link")).unwrap();
+        dir
+    }
+
+    const ALL: [&str; 8] = [
+        "...",
+        ".a",
+        ".hidden",
+        "b",
+        "c.d",
+        "file",
+        "link",
+        "new\nline",
+    ];
+
+    #[test]
+    fn readdir_lists_everything_but_dots() {
+        let dir = tree();
+        let e = entries(readdir(&at(&dir, ""), 0, &ctx()));
+        assert_eq!(sorted(names(&e)), ALL);
+        assert_eq!(e.flags(), READDIR_DENTS, "always reported");
+        for (name, kind, ino) in e.iter() {
+            let name = dir.path().join(String::from_utf8_lossy(name).as_ref());
+            let meta = fs::symlink_metadata(name).unwrap();
+            assert_eq!(ino, meta.ino());
+            if kind != libc::DT_UNKNOWN {
+                assert_eq!(u32::from(kind), meta.mode() >> 12);
+            }
+        }
+        let top = wd(&at(&dir, ""));
+        let e = entries(readdir(&below(&top, "."), 0, &ctx()));
+        assert_eq!(sorted(names(&e)), ALL);
+        let e = entries(readdir(&at(&dir, "link/"), 0, &ctx()));
+        assert!(e.is_empty());
+    }
+
+    #[test]
+    fn directories_come_first_and_inodes_ascend() {
+        let dir = tree();
+        let inos = |e: &Entries| e.iter().map(|(_, _, ino)| ino).collect::<Vec<_>>();
+        let e = entries(readdir(&at(&dir, ""), READDIR_STAT_ORDER, &ctx()));
+        assert!(inos(&e).is_sorted());
+        let flags = READDIR_STAT_ORDER | READDIR_DIRS_FIRST;
+        let e = entries(readdir(&at(&dir, ""), flags, &ctx()));
+        if e.flags() & READDIR_FOUND_UNKNOWN != 0 {
+            println!("skipped: the file system of the scratch directory reports no types");
+            return;
+        }
+        assert_eq!(e.flags(), flags | READDIR_DENTS);
+        assert_eq!(sorted(names(&e)[..3].to_vec()), [".a", "b", "c.d"]);
+        assert!(inos(&e)[..3].is_sorted() && inos(&e)[3..].is_sorted());
+    }
+
+    #[test]
+    fn without_types_names_decide() {
+        let mut e = Entries::default();
+        for (n, name) in [c"longer", c"x.c", c"ab", c".z", c"f", c"a.c", c"cd", c".b"]
+            .iter()
+            .enumerate()
+        {
+            e.push(name, libc::DT_UNKNOWN, 100 - n as u64).unwrap();
+        }
+        e.push(c"file", libc::DT_REG, 1).unwrap();
+        e.push(c"dir", libc::DT_DIR, 999).unwrap();
+        e.sort(READDIR_DIRS_FIRST);
+        assert_eq!(
+            e.flags(),
+            READDIR_DIRS_FIRST | READDIR_DENTS | READDIR_FOUND_UNKNOWN
+        );
+        assert_eq!(
+            names(&e),
+            ["dir", ".b", ".z", "f", "cd", "ab", "longer", "a.c", "x.c", "file"]
+        );
+    }
+
+    #[test]
+    fn scandir_splits_real_directories_off() {
+        let dir = tree();
+        let e = entries(scandir(&at(&dir, ""), &ctx()));
+        assert_eq!((e.len(), e.dirs()), (8, 3));
+        assert_eq!(sorted(names(&e)[..3].to_vec()), [".a", "b", "c.d"]);
+        assert_eq!(sorted(names(&e)), ALL);
+    }
+
+    #[test]
+    fn scandir_asks_for_types_that_were_not_reported() {
+        let dir = tree();
+        let fd = open(at(&dir, "").at().unwrap(), 0).unwrap();
+        let mut e = list(&fd, &ctx()).unwrap();
+        e.list.iter_mut().for_each(|e| e.kind = libc::DT_UNKNOWN);
+        e.push(c"vanished", libc::DT_UNKNOWN, 1).unwrap();
+        find_types(&fd, &mut e, &ctx()).unwrap();
+        let kinds: BTreeMap<_, _> = e.iter().map(|(n, k, _)| (n.to_vec(), k)).collect();
+        assert_eq!(kinds[&b".a"[..]], libc::DT_DIR);
+        assert_eq!(kinds[&b"file"[..]], libc::DT_REG);
+        assert_eq!(kinds[&b"link"[..]], libc::DT_LNK);
+        assert_eq!(kinds[&b"vanished"[..]], libc::DT_UNKNOWN);
+    }
+
+    #[test]
+    fn large_directories_take_several_buffers() {
+        let dir = scratch();
+        for n in 0..3000 {
+            fs::write(dir.path().join(format!("{n:0>40}")), "").unwrap();
+        }
+        let e = entries(readdir(&at(&dir, ""), 0, &ctx()));
+        let expected: Vec<_> = (0..3000).map(|n| format!("{n:0>40}")).collect();
+        assert_eq!(sorted(names(&e)), expected);
+    }
+
+    #[test]
+    fn failures_are_an_errno_and_no_list() {
+        let dir = tree();
+        let fifo = at(&dir, "fifo");
+        make_fifo(&fifo);
+        for (path, errno) in [
+            (at(&dir, "none"), libc::ENOENT),
+            (at(&dir, "file"), libc::ENOTDIR),
+            (fifo, libc::ENOTDIR),
+            (Path::new(None, b""), libc::ENOENT),
+            (Path::invalid(), libc::ENOENT),
+        ] {
+            for done in [readdir(&path, 0, &ctx()), scandir(&path, &ctx())] {
+                assert_eq!((done.result, done.errno), (-1, errno));
+                assert!(matches!(done.output, Output::None));
+            }
+        }
+        let done = readdir(&at(&dir, ""), 0, &cancelled());
+        assert_eq!(done.errno, libc::ECANCELED);
+    }
+
+    #[test]
+    fn a_removed_directory_is_empty() {
+        let dir = tree();
+        let b = wd(&at(&dir, "b"));
+        fs::remove_dir(dir.path().join("b")).unwrap();
+        assert!(entries(readdir(&below(&b, "."), 0, &ctx())).is_empty());
+    }
+
+    fn record(ino: u64, kind: u8, name: &[u8], padding: usize) -> Vec<u8> {
+        let len = 19 + name.len() + 1 + padding;
+        let mut v = ino.to_ne_bytes().to_vec();
+        v.extend([0; 8]);
+        v.extend((len as u16).to_ne_bytes());
+        v.push(kind);
+        v.extend(name);
+        v.extend(vec![0; 1 + padding]);
+        v
+    }
+
+    /// Walks over the whole buffer; how many records there were.
+    fn walk(mut buf: &[u8]) -> Result<usize, Malformed> {
+        let mut n = 0;
+        while let Some((_, rest)) = next_dirent(buf)? {
+            assert!(rest.len() + 20 <= buf.len(), "no progress");
+            buf = rest;
+            n += 1;
+        }
+        Ok(n)
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_or_refused(buf in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = walk(&buf);
+        }
+
+        #[test]
+        fn records_come_back_as_they_were(
+            list in proptest::collection::vec(
+                (any::<u64>(), any::<u8>(), proptest::collection::vec(1u8.., 0..300), 0usize..9),
+                0..20,
+            ),
+            cut in 1usize..20,
+        ) {
+            let buf: Vec<u8> = list
+                .iter()
+                .flat_map(|(ino, kind, name, padding)| record(*ino, *kind, name, *padding))
+                .collect();
+            let mut rest = &buf[..];
+            for (ino, kind, name, _) in &list {
+                let (e, more) = next_dirent(rest).unwrap().unwrap();
+                prop_assert_eq!((e.ino, e.kind, e.name.to_bytes()), (*ino, *kind, &name[..]));
+                rest = more;
+            }
+            prop_assert_eq!(next_dirent(rest), Ok(None));
+            if buf.len() >= cut {
+                prop_assert_eq!(walk(&buf[..buf.len() - cut]), Err(Malformed));
+            }
+        }
+
+        #[test]
+        fn damaged_records_never_leave_the_buffer(
+            name in proptest::collection::vec(1u8.., 0..40),
+            at in 0usize..60,
+            with in any::<u8>(),
+        ) {
+            let mut buf = [record(1, 4, &name, 3), record(2, 8, b"second", 0)].concat();
+            let at = at % buf.len();
+            buf[at] = with;
+            if let Ok(n) = walk(&buf) {
+                prop_assert!(n <= buf.len() / 20);
+            }
+        }
+    }
+}

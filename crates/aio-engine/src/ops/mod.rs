@@ -28,6 +28,10 @@ use crate::path::{Path, Target, Wd};
 pub enum Op {
     /// Does nothing. Also what the Perl half uses for requests that never execute.
     Nop,
+    /// Fails: what the arguments asked for cannot be had, and the callback has to hear of it.
+    Fail {
+        errno: i32,
+    },
     /// Sleeps for so many seconds.
     Busy {
         seconds: f64,
@@ -232,6 +236,7 @@ pub enum Op {
 /// Executes `op`. Never panics on bad input: whatever the kernel refuses is an errno.
 pub fn run(op: &mut Op, ctx: &Ctx) -> Done {
     match op {
+        Op::Fail { errno } => Done::fail(*errno),
         Op::Nop => Done::ok(0),
         Op::Busy { seconds } => busy(*seconds),
 
@@ -321,4 +326,118 @@ fn busy(seconds: f64) -> Done {
         std::thread::sleep(Duration::from_secs_f64(seconds.min(LONGEST)));
     }
     Done::ok(0)
+}
+
+/// What the tests of all operations share.
+#[cfg(test)]
+mod testing {
+    use std::sync::atomic::AtomicU8;
+    use std::sync::Arc;
+
+    use crate::job::{Ctx, Output};
+    use crate::path::{Path, Wd};
+
+    static CALM: AtomicU8 = AtomicU8::new(0);
+    static CANCELLED: AtomicU8 = AtomicU8::new(1);
+
+    pub fn ctx() -> Ctx<'static> {
+        Ctx::new(&CALM)
+    }
+
+    pub fn cancelled() -> Ctx<'static> {
+        Ctx::new(&CANCELLED)
+    }
+
+    pub fn scratch() -> tempfile::TempDir {
+        tempfile::tempdir().expect("no scratch directory")
+    }
+
+    /// `name` in the scratch directory; an absolute name is itself.
+    pub fn at(dir: &tempfile::TempDir, name: &str) -> Path {
+        let path = dir.path().join(name);
+        Path::new(None, path.to_str().expect("not UTF-8").as_bytes())
+    }
+
+    pub fn wd(path: &Path) -> Arc<Wd> {
+        match super::names::wd(path).output {
+            Output::Wd(wd) => wd,
+            other => panic!("no directory but {other:?}"),
+        }
+    }
+
+    pub fn make_fifo(path: &Path) {
+        super::names::mknod(path, libc::S_IFIFO | 0o600, 0).expect("no fifo");
+    }
+
+    /// Runs `f` on a thread without privileges, whoever runs the tests.
+    #[cfg(target_os = "linux")]
+    pub fn unprivileged(f: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // The plain system call changes the calling thread alone.
+                // SAFETY: no memory is involved.
+                unsafe {
+                    if libc::geteuid() == 0 {
+                        assert_eq!(libc::syscall(libc::SYS_setresuid, -1, 65534, -1), 0);
+                    }
+                }
+                f()
+            });
+        });
+    }
+
+    /// `name` below a directory object.
+    pub fn below(wd: &Arc<Wd>, name: &str) -> Path {
+        Path::new(Some(wd.clone()), name.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::testing::{at, ctx, scratch};
+    use super::*;
+    use crate::job::Output;
+
+    #[test]
+    fn a_job_stays_small() {
+        let size = std::mem::size_of::<Op>();
+        assert!(size <= 48, "{size}");
+    }
+
+    #[test]
+    fn nop_and_busy_succeed() {
+        assert_eq!(run(&mut Op::Nop, &ctx()).result, 0);
+        for seconds in [0.0, -1.0, f64::NAN, f64::NEG_INFINITY] {
+            assert_eq!(run(&mut Op::Busy { seconds }, &ctx()).result, 0);
+        }
+        let before = Instant::now();
+        run(&mut Op::Busy { seconds: 0.02 }, &ctx());
+        assert!(before.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_status_and_an_output_come_through_the_dispatcher() {
+        let dir = scratch();
+        let path = || at(&dir, "d");
+        let done = run(
+            &mut Op::Mkdir {
+                path: path(),
+                mode: 0o700,
+            },
+            &ctx(),
+        );
+        assert_eq!((done.result, done.errno), (0, 0));
+        let done = run(&mut Op::Wd { path: path() }, &ctx());
+        let Output::Wd(wd) = done.output else {
+            panic!("no directory but {:?}", done.output);
+        };
+        let counted = Arc::downgrade(&wd);
+        let mut op = Op::CloseWd { wd: Some(wd) };
+        run(&mut op, &ctx());
+        assert!(counted.upgrade().is_none(), "closed on the worker");
+        let done = run(&mut Op::Unlink { path: path() }, &ctx());
+        assert_eq!((done.result, done.errno), (-1, libc::EISDIR));
+    }
 }

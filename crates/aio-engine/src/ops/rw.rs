@@ -209,7 +209,7 @@ fn read_known(fd: RawFd, start: i64, len: u64, ctx: &Ctx) -> Res<Heap> {
 /// Reads until the end, or `most` bytes, from a file that does not tell its size; only once if
 /// another read might wait for data that was not asked for.
 fn read_unknown(fd: RawFd, start: Option<i64>, most: u64, once: bool, ctx: &Ctx) -> Res<Heap> {
-    let first = if once { most } else { most.min(4095) };
+    let first = most.min(if once { CHUNK as u64 } else { 4095 });
     let mut heap = Heap::with_capacity(room(first)?)?;
     loop {
         if ctx.cancelled() {
@@ -285,4 +285,325 @@ fn read_through(fd: RawFd, offset: i64, len: usize) -> Res<()> {
         });
         short(read).map(|_| ())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File, OpenOptions};
+    use std::io::{Read, Seek, SeekFrom, Write};
+    use std::os::fd::AsRawFd;
+
+    use super::super::testing::{at, cancelled, ctx, make_fifo, scratch};
+    use super::*;
+
+    fn bytes(output: &Output) -> Vec<u8> {
+        match output {
+            Output::Bytes(heap) => {
+                assert!(heap.capacity() > heap.len(), "no room for a NUL");
+                // SAFETY: a Heap's first `len` bytes are written.
+                unsafe { std::slice::from_raw_parts(heap.as_ptr(), heap.len()) }.to_vec()
+            }
+            other => panic!("no bytes but {other:?}"),
+        }
+    }
+
+    fn buffer(v: &mut [u8]) -> Buffer {
+        // SAFETY: used up before `v` goes.
+        unsafe { Buffer::new(v.as_mut_ptr(), v.len()) }
+    }
+
+    #[test]
+    fn close_puts_an_ended_pipe_in_place_of_the_file() {
+        let dir = scratch();
+        let mut file = File::create_new(dir.path().join("f")).unwrap();
+        let fd = file.as_raw_fd();
+        assert_eq!(close(fd), Ok(()));
+        assert_eq!(
+            file.write(b"x").unwrap_err().raw_os_error(),
+            Some(libc::EBADF)
+        );
+        assert_eq!(file.read(&mut [0; 4]).unwrap(), 0);
+        assert_eq!(
+            file.stream_position().unwrap_err().raw_os_error(),
+            Some(libc::ESPIPE)
+        );
+        assert_eq!(
+            sys::get_fd_flags(fd),
+            Ok(libc::FD_CLOEXEC),
+            "the flag stays"
+        );
+        assert_eq!(close(fd), Ok(()), "again");
+    }
+
+    #[test]
+    fn close_lets_peers_see_the_end_and_keeps_an_inherited_descriptor_inherited() {
+        let (r, w) = sys::pipe().unwrap();
+        let arg = Arg::Value(0);
+        assert_eq!(fcntl(w.as_raw_fd(), libc::F_SETFD, &arg), Ok(0));
+        assert_eq!(close(w.as_raw_fd()), Ok(()));
+        assert_eq!(sys::get_fd_flags(w.as_raw_fd()), Ok(0));
+        assert_eq!(sys::read(r.as_raw_fd(), None, &mut [0; 4]), Ok(0));
+    }
+
+    #[test]
+    fn close_of_a_number_that_is_not_open_fails() {
+        // Numbers of this size are far from what tests open.
+        assert_eq!(close(100_000_000), Err(libc::EBADF));
+        assert_eq!(close(-1), Err(libc::EBADF));
+    }
+
+    #[test]
+    fn close_of_the_replacement_itself_keeps_it_usable() {
+        let fd = end().unwrap();
+        assert_eq!(close(fd), Ok(()));
+        assert_eq!(sys::read(fd, None, &mut [0; 4]), Ok(0));
+    }
+
+    #[test]
+    fn reading_and_writing_with_and_without_position() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), "0123456789").unwrap();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(dir.path().join("f"))
+            .unwrap();
+        let fd = file.as_raw_fd();
+        let mut v = [0; 4];
+        assert_eq!(read(fd, Some(2), &buffer(&mut v)), Ok(4));
+        assert_eq!(&v, b"2345");
+        assert_eq!(read(fd, None, &buffer(&mut v)), Ok(4));
+        assert_eq!(&v, b"0123", "pread has not moved the position");
+        assert_eq!(read(fd, Some(8), &buffer(&mut v)), Ok(2));
+        assert_eq!(read(fd, Some(10), &buffer(&mut v)), Ok(0));
+        assert_eq!(write(fd, Some(12), &buffer(&mut b"ab".to_vec())), Ok(2));
+        assert_eq!(write(fd, None, &buffer(&mut b"X".to_vec())), Ok(1));
+        assert_eq!(fs::read(dir.path().join("f")).unwrap(), b"0123X56789\0\0ab");
+        assert_eq!(seek(fd, 0, libc::SEEK_CUR), Ok(5));
+        assert_eq!(seek(fd, -3, libc::SEEK_END), Ok(11));
+        assert_eq!(seek(fd, -1, libc::SEEK_SET), Err(libc::EINVAL));
+        assert_eq!(seek(fd, 0, 77), Err(libc::EINVAL));
+        assert_eq!(read(-1, None, &buffer(&mut v)), Err(libc::EBADF));
+        assert_eq!(write(-1, Some(0), &buffer(&mut v)), Err(libc::EBADF));
+    }
+
+    #[test]
+    fn pipes_have_no_position() {
+        let (r, w) = sys::pipe().unwrap();
+        let (r, w) = (r.as_raw_fd(), w.as_raw_fd());
+        let mut v = [0; 8];
+        assert_eq!(read(r, Some(0), &buffer(&mut v)), Err(libc::ESPIPE));
+        assert_eq!(write(w, Some(0), &buffer(&mut v)), Err(libc::ESPIPE));
+        assert_eq!(seek(r, 0, 0), Err(libc::ESPIPE));
+        assert_eq!(
+            fcntl(r, libc::F_SETFL, &Arg::Value(libc::O_NONBLOCK.into())),
+            Ok(0)
+        );
+        assert_eq!(read(r, None, &buffer(&mut v)), Err(libc::EAGAIN));
+        assert_eq!(write(w, None, &buffer(&mut b"abc".to_vec())), Ok(3));
+        let mut n = 0i32.to_ne_bytes();
+        assert_eq!(
+            ioctl(r, libc::FIONREAD, &Arg::Pointer(buffer(&mut n))),
+            Ok(0)
+        );
+        assert_eq!(i32::from_ne_bytes(n), 3);
+        assert_eq!(ioctl(r, libc::FIONREAD, &Arg::Value(0)), Err(libc::EFAULT));
+        assert_eq!(read(r, None, &buffer(&mut v)), Ok(3));
+        assert_eq!(fcntl(-1, libc::F_GETFD, &Arg::Value(0)), Err(libc::EBADF));
+    }
+
+    #[test]
+    fn sendfile_copies_from_an_offset() {
+        let dir = scratch();
+        fs::write(dir.path().join("in"), "0123456789").unwrap();
+        let input = File::open(dir.path().join("in")).unwrap();
+        let out = File::create_new(dir.path().join("out")).unwrap();
+        let (i, o) = (input.as_raw_fd(), out.as_raw_fd());
+        assert_eq!(sendfile(o, i, 2, 5), Ok(5));
+        assert_eq!(sendfile(o, i, 8, 100), Ok(2));
+        assert_eq!(sendfile(o, i, 80, 100), Ok(0));
+        assert_eq!(sendfile(-1, -1, 0, 0), Ok(0), "nothing is touched");
+        assert_eq!(fs::read(dir.path().join("out")).unwrap(), b"2345689");
+        assert_eq!((&input).stream_position().unwrap(), 0);
+        assert_eq!(sendfile(o, i, -1, 3), Err(libc::EINVAL));
+        assert_eq!(sendfile(-1, i, 0, 3), Err(libc::EBADF));
+        assert_eq!(sendfile(o, -1, 0, 3), Err(libc::EBADF));
+        let (r, _w) = sys::pipe().unwrap();
+        assert_eq!(sendfile(o, r.as_raw_fd(), 0, 3), Err(libc::ESPIPE));
+        let directory = File::open(dir.path()).unwrap();
+        assert_eq!(sendfile(o, directory.as_raw_fd(), 0, 3), Err(libc::EISDIR));
+    }
+
+    #[test]
+    fn sendfile_is_emulated_for_an_appending_output() {
+        let dir = scratch();
+        let data: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
+        fs::write(dir.path().join("in"), &data).unwrap();
+        fs::write(dir.path().join("out"), "x").unwrap();
+        let input = File::open(dir.path().join("in")).unwrap();
+        let out = OpenOptions::new()
+            .append(true)
+            .open(dir.path().join("out"))
+            .unwrap();
+        let sent = sendfile(out.as_raw_fd(), input.as_raw_fd(), 1, u64::MAX);
+        assert_eq!(sent, Ok(199_999));
+        assert_eq!(fs::read(dir.path().join("out")).unwrap()[1..], data[1..]);
+        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        assert_eq!(
+            sendfile(full.as_raw_fd(), input.as_raw_fd(), 0, 10),
+            Err(libc::ENOSPC)
+        );
+    }
+
+    #[test]
+    fn a_full_output_makes_a_short_count() {
+        let dir = scratch();
+        fs::write(dir.path().join("in"), vec![7; 1 << 20]).unwrap();
+        let input = File::open(dir.path().join("in")).unwrap();
+        let (r, w) = sys::pipe().unwrap();
+        fcntl(
+            w.as_raw_fd(),
+            libc::F_SETFL,
+            &Arg::Value(libc::O_NONBLOCK.into()),
+        )
+        .unwrap();
+        for send in [sendfile, send_through] {
+            let n = send(w.as_raw_fd(), input.as_raw_fd(), 0, 1 << 20).unwrap();
+            assert!(n > 0 && n < 1 << 20, "{n}");
+            let again = send(w.as_raw_fd(), input.as_raw_fd(), 0, 1);
+            assert_eq!(again, Err(libc::EAGAIN));
+            let mut left = n as usize;
+            while left > 0 {
+                left -= sys::read(r.as_raw_fd(), None, &mut vec![0; left]).unwrap();
+            }
+        }
+    }
+
+    fn sl(dir: &tempfile::TempDir, name: &str, offset: i64, len: u64) -> Result<Vec<u8>, i32> {
+        let done = slurp(&at(dir, name), offset, len, &ctx());
+        if done.result < 0 {
+            assert!(matches!(done.output, Output::None));
+            return Err(done.errno);
+        }
+        let v = bytes(&done.output);
+        assert_eq!(done.result, v.len() as i64);
+        Ok(v)
+    }
+
+    #[test]
+    fn slurp_takes_the_part_that_was_asked_for() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), "0123456789").unwrap();
+        fs::write(dir.path().join("e"), "").unwrap();
+        let ok = |s: &str| Ok(s.as_bytes().to_vec());
+        assert_eq!(sl(&dir, "f", 0, 0), ok("0123456789"));
+        assert_eq!(sl(&dir, "f", 4, 0), ok("456789"));
+        assert_eq!(sl(&dir, "f", 2, 3), ok("234"));
+        assert_eq!(sl(&dir, "f", 6, 100), ok("6789"));
+        assert_eq!(sl(&dir, "f", 0, u64::MAX), ok("0123456789"));
+        assert_eq!(sl(&dir, "f", 20, 5), ok(""));
+        assert_eq!(sl(&dir, "f", 20, 0), ok(""));
+        assert_eq!(sl(&dir, "f", i64::MAX, 0), ok(""));
+        assert_eq!(sl(&dir, "f", -3, 0), ok("789"));
+        assert_eq!(sl(&dir, "f", -4, 2), ok("67"));
+        assert_eq!(sl(&dir, "f", -11, 2), Err(libc::EINVAL));
+        assert_eq!(sl(&dir, "f", i64::MIN, 2), Err(libc::EINVAL));
+        assert_eq!(sl(&dir, "e", 0, 0), ok(""));
+        assert_eq!(sl(&dir, "e", 0, 5), ok(""));
+        assert_eq!(sl(&dir, "none", 0, 0), Err(libc::ENOENT));
+        assert_eq!(sl(&dir, "", 0, 5), Err(libc::EISDIR));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn slurp_reads_files_that_tell_no_size() {
+        let dir = scratch();
+        let maps = sl(&dir, "/proc/self/smaps", 0, 0).unwrap();
+        assert!(maps.len() > 4096 && maps.ends_with(b"\n"), "{}", maps.len());
+        let status = sl(&dir, "/proc/self/status", 0, 0).unwrap();
+        assert!(status.starts_with(b"Name:"));
+        assert_eq!(sl(&dir, "/proc/self/status", 1, 3).unwrap(), b"ame");
+        assert_eq!(sl(&dir, "/dev/null", 0, 0).unwrap(), b"");
+        assert_eq!(sl(&dir, "/dev/zero", 0, 9).unwrap(), [0; 9]);
+        assert_eq!(sl(&dir, "/proc/self/status", -1, 0), Err(libc::EINVAL));
+    }
+
+    #[test]
+    fn slurp_of_a_fifo_reads_once_or_to_the_end() {
+        let dir = scratch();
+        make_fifo(&at(&dir, "fifo"));
+        for (len, got) in [(100, &b"first"[..]), (0, b"first and second")] {
+            // Open for both, so that neither side waits for the other.
+            let mut both = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(dir.path().join("fifo"))
+                .unwrap();
+            both.write_all(b"first").unwrap();
+            if len == 0 {
+                // At the end only once nobody can write any more.
+                both.write_all(b" and second").unwrap();
+                let path = at(&dir, "fifo");
+                let fd = open(&path).unwrap();
+                drop(both);
+                let heap = content(&fd, 0, 0, &ctx()).unwrap();
+                assert_eq!(bytes(&Output::Bytes(heap)), got);
+            } else {
+                assert_eq!(sl(&dir, "fifo", 0, len).unwrap(), got);
+            }
+        }
+    }
+
+    #[test]
+    fn load_tells_opening_from_reading() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), "abc").unwrap();
+        let done = load(&at(&dir, "f"), &ctx());
+        assert_eq!((done.result, bytes(&done.output)), (3, b"abc".to_vec()));
+        let done = load(&at(&dir, "none"), &ctx());
+        assert_eq!((done.result, done.errno), (-1, libc::ENOENT));
+        assert!(matches!(done.output, Output::None));
+        let done = load(&at(&dir, ""), &ctx());
+        assert_eq!((done.result, done.errno), (-1, libc::EISDIR));
+        assert_eq!(bytes(&done.output), b"");
+        assert_eq!(load(&at(&dir, "f"), &cancelled()).errno, libc::ECANCELED);
+    }
+
+    #[test]
+    fn readahead_and_its_emulation_agree() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), vec![1; 100_000]).unwrap();
+        let mut file = File::open(dir.path().join("f")).unwrap();
+        file.seek(SeekFrom::Start(3)).unwrap();
+        let (pipe, _w) = sys::pipe().unwrap();
+        for f in [readahead, read_through] {
+            assert_eq!(f(file.as_raw_fd(), 0, 100_000), Ok(()));
+            assert_eq!(f(file.as_raw_fd(), 1 << 40, 10), Ok(()));
+            assert_eq!(f(-1, 0, 10), Err(libc::EBADF));
+            assert!(f(pipe.as_raw_fd(), 0, 10).is_err());
+        }
+        assert_eq!(file.stream_position().unwrap(), 3);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn allocate_extends_or_keeps_the_size() {
+        let dir = scratch();
+        let file = File::create_new(dir.path().join("f")).unwrap();
+        let fd = file.as_raw_fd();
+        match allocate(fd, 0, 0, 20) {
+            Err(libc::EOPNOTSUPP) => {
+                println!("skipped: the file system of the scratch directory cannot allocate");
+                return;
+            }
+            other => assert_eq!(other, Ok(())),
+        }
+        assert_eq!(allocate(fd, libc::FALLOC_FL_KEEP_SIZE, 0, 8192), Ok(()));
+        assert_eq!(file.metadata().unwrap().len(), 20);
+        assert_eq!(allocate(fd, 0, 0, 0), Err(libc::EINVAL));
+        assert_eq!(allocate(fd, 0, -1, 5), Err(libc::EINVAL));
+        assert_eq!(allocate(fd, 0x4000, 0, 5), Err(libc::EOPNOTSUPP));
+        assert_eq!(allocate(fd, 0, 1 << 62, 1 << 62), Err(libc::EFBIG));
+        assert_eq!(allocate(-1, 0, 0, 5), Err(libc::EBADF));
+    }
 }

@@ -120,3 +120,157 @@ fn truncate_opened(at: sys::At, len: i64) -> Res<()> {
         _ => Err(libc::EINVAL),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+
+    use super::super::testing::{at, below, make_fifo, scratch, wd};
+    use super::*;
+
+    fn on(path: Path) -> Target {
+        Target::Path(path)
+    }
+
+    fn found(done: Done) -> Res<libc::stat> {
+        match done.output {
+            Output::Stat(st) => Ok(*st),
+            Output::None => Err(done.errno),
+            other => panic!("no stat but {other:?}"),
+        }
+    }
+
+    #[test]
+    fn stat_follows_links_and_lstat_does_not() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), "12345").unwrap();
+        symlink("f", dir.path().join("l")).unwrap();
+        let file = File::open(dir.path().join("f")).unwrap();
+        let handle = || Target::Fd(file.as_raw_fd());
+        let ino = file.metadata().unwrap().ino();
+        for st in [
+            stat(&on(at(&dir, "f"))),
+            stat(&on(at(&dir, "l"))),
+            stat(&handle()),
+            lstat(&handle()),
+            lstat(&on(below(&wd(&at(&dir, "")), "f"))),
+        ] {
+            let st = found(st).unwrap();
+            assert_eq!((sys::identity(&st).1, st.st_size), (ino, 5));
+        }
+        let st = found(lstat(&on(at(&dir, "l")))).unwrap();
+        assert_eq!(sys::kind(&st), libc::S_IFLNK);
+        assert_eq!(found(stat(&on(at(&dir, "x")))).err(), Some(libc::ENOENT));
+        assert_eq!(found(stat(&on(at(&dir, "f/x")))).err(), Some(libc::ENOTDIR));
+        assert_eq!(
+            found(stat(&on(Path::new(None, b"")))).err(),
+            Some(libc::ENOENT)
+        );
+        assert_eq!(found(stat(&on(Path::invalid()))).err(), Some(libc::ENOENT));
+        assert_eq!(found(stat(&Target::Fd(-1))).err(), Some(libc::EBADF));
+    }
+
+    #[test]
+    fn statvfs_needs_no_permission_and_no_reader() {
+        let dir = scratch();
+        make_fifo(&at(&dir, "fifo"));
+        let file = File::open(dir.path()).unwrap();
+        let top = wd(&at(&dir, ""));
+        let get = |target: &Target| match statvfs(target).output {
+            Output::Statvfs(st) => st.f_namemax,
+            other => panic!("no statvfs but {other:?}"),
+        };
+        let expected = get(&Target::Fd(file.as_raw_fd()));
+        assert!(expected >= 14, "{expected}");
+        assert_eq!(get(&on(at(&dir, "fifo"))), expected);
+        assert_eq!(get(&on(below(&top, "fifo"))), expected);
+        assert_eq!(get(&on(below(&top, "."))), expected);
+        assert_eq!(get(&on(below(&top, "/"))), get(&on(Path::new(None, b"/"))));
+        for path in [at(&dir, "x"), below(&top, "x"), Path::invalid()] {
+            assert_eq!(statvfs(&on(path)).errno, libc::ENOENT);
+        }
+        assert_eq!(statvfs(&Target::Fd(-1)).errno, libc::EBADF);
+    }
+
+    #[test]
+    fn times_modes_and_owners_are_set() {
+        let dir = scratch();
+        let name = dir.path().join("f");
+        let file = File::create_new(&name).unwrap();
+        let targets = || [on(at(&dir, "f")), Target::Fd(file.as_raw_fd())];
+        for (n, target) in targets().iter().enumerate() {
+            // SAFETY: the structure consists of integers; all zeros is a value of it.
+            let mut times: [libc::timespec; 2] = unsafe { std::mem::zeroed() };
+            times[0].tv_sec = 1000;
+            times[1].tv_sec = -5;
+            times[1].tv_nsec = 250_000_000 + n as libc::c_long;
+            assert_eq!(utime(target, Some(&times)), Ok(()));
+            let meta = fs::metadata(&name).unwrap();
+            assert_eq!((meta.atime(), meta.mtime()), (1000, -5));
+            assert_eq!(meta.mtime_nsec(), 250_000_000 + n as i64);
+            assert_eq!(utime(target, None), Ok(()));
+            assert!(fs::metadata(&name).unwrap().mtime() > 1_000_000_000);
+
+            assert_eq!(chmod(target, 0o7770640), Ok(()));
+            let mode = fs::metadata(&name).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o640);
+
+            let (uid, gid) = (meta.uid(), meta.gid());
+            assert_eq!(chown(target, u32::MAX, u32::MAX), Ok(()));
+            assert_eq!(chown(target, uid, gid), Ok(()));
+            let meta = fs::metadata(&name).unwrap();
+            assert_eq!((meta.uid(), meta.gid()), (uid, gid));
+        }
+        for (target, errno) in [
+            (Target::Fd(-1), libc::EBADF),
+            (on(at(&dir, "none")), libc::ENOENT),
+            (on(Path::invalid()), libc::ENOENT),
+        ] {
+            assert_eq!(utime(&target, None), Err(errno));
+            assert_eq!(chmod(&target, 0o600), Err(errno));
+            assert_eq!(chown(&target, u32::MAX, u32::MAX), Err(errno));
+        }
+    }
+
+    /// By path, by a directory object's path, and by opening: always as truncate(2).
+    #[test]
+    fn truncate_gives_the_errors_of_the_system_call() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), "0123456789").unwrap();
+        fs::create_dir(dir.path().join("d")).unwrap();
+        symlink("f", dir.path().join("l")).unwrap();
+        make_fifo(&at(&dir, "fifo"));
+        let top = wd(&at(&dir, ""));
+        let by_path = |name: &str, len| truncate(&on(at(&dir, name)), len);
+        let by_object = |name: &str, len| truncate(&on(below(&top, name)), len);
+        let by_opening = |name: &str, len| truncate_opened(below(&top, name).at()?, len);
+        type Way<'a> = &'a dyn Fn(&str, i64) -> Res<()>;
+        let ways: [Way; 3] = [&by_path, &by_object, &by_opening];
+        for (n, way) in ways.iter().enumerate() {
+            let size = || fs::metadata(dir.path().join("f")).unwrap().len();
+            assert_eq!(way("f", 4 + n as i64), Ok(()));
+            assert_eq!(size(), 4 + n as u64);
+            assert_eq!(way("l", 6_000_000_000), Ok(()));
+            assert_eq!(size(), 6_000_000_000);
+            assert_eq!(way("f", -1), Err(libc::EINVAL));
+            assert_eq!(way("f", i64::MAX), Err(libc::EFBIG));
+            assert_eq!(way("d", 1), Err(libc::EISDIR));
+            assert_eq!(way("fifo", 1), Err(libc::EINVAL));
+            assert_eq!(way("none", 1), Err(libc::ENOENT));
+            assert_eq!(way("f/", 1), Err(libc::ENOTDIR));
+        }
+        assert_eq!(truncate(&on(Path::invalid()), 1), Err(libc::ENOENT));
+        assert_eq!(
+            truncate(&on(below(&top, "/dev/null")), 1),
+            Err(libc::EINVAL)
+        );
+        let file = File::open(dir.path().join("f")).unwrap();
+        assert_eq!(
+            truncate(&Target::Fd(file.as_raw_fd()), 1),
+            Err(libc::EINVAL),
+            "not open for writing"
+        );
+        assert_eq!(truncate(&Target::Fd(-1), 1), Err(libc::EBADF));
+    }
+}

@@ -48,3 +48,60 @@ pub fn pathsync(path: &Path) -> Res<()> {
     }?;
     sys::fsync(fd.as_raw_fd())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::super::testing::{at, make_fifo, scratch};
+    use super::*;
+    use crate::path::Path;
+
+    #[test]
+    fn files_and_directories_can_be_synced_but_pipes_cannot() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), "x").unwrap();
+        let file = File::open(dir.path().join("f")).unwrap();
+        let directory = File::open(dir.path()).unwrap();
+        let (r, _w) = sys::pipe().unwrap();
+        for f in [fsync, fdatasync] {
+            assert_eq!(f(file.as_raw_fd()), Ok(()));
+            assert_eq!(f(directory.as_raw_fd()), Ok(()));
+            assert_eq!(f(r.as_raw_fd()), Err(libc::EINVAL));
+            assert_eq!(f(-1), Err(libc::EBADF));
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn file_systems_and_ranges_can_be_synced() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), "x").unwrap();
+        let file = File::open(dir.path().join("f")).unwrap();
+        let fd = file.as_raw_fd();
+        assert_eq!(syncfs(fd), Ok(()));
+        assert_eq!(syncfs(-1), Err(libc::EBADF));
+        assert_eq!(sync_file_range(fd, 0, 0, 7), Ok(()));
+        assert_eq!(sync_file_range(fd, 0, 0, 8), Err(libc::EINVAL));
+        assert_eq!(sync_file_range(fd, -1, 0, 2), Err(libc::EINVAL));
+        let (r, _w) = sys::pipe().unwrap();
+        assert_eq!(sync_file_range(r.as_raw_fd(), 0, 0, 2), Err(libc::ESPIPE));
+    }
+
+    #[test]
+    fn pathsync_opens_what_it_is_given() {
+        let dir = scratch();
+        fs::write(dir.path().join("f"), "x").unwrap();
+        assert_eq!(pathsync(&at(&dir, "f")), Ok(()));
+        assert_eq!(pathsync(&at(&dir, "")), Ok(()));
+        assert_eq!(pathsync(&at(&dir, "none")), Err(libc::ENOENT));
+        assert_eq!(pathsync(&at(&dir, "/dev/null")), Err(libc::EINVAL));
+        assert_eq!(pathsync(&Path::invalid()), Err(libc::ENOENT));
+        make_fifo(&at(&dir, "p"));
+        assert_eq!(
+            pathsync(&at(&dir, "p")),
+            Err(libc::EINVAL),
+            "without waiting"
+        );
+    }
+}
