@@ -157,8 +157,8 @@ finished, its result is handed to a callback.
 
 The workers never run Perl code. Callbacks run in the thread of the program
 that asked, and only inside the functions that poll for results, such as
-C<poll_cb> and C<flush>. So a program needs no locks, and nothing changes
-behind its back between two statements.
+C<poll_cb> and C<flush>. So a program needs no locks: nothing but the buffers
+it has given to requests changes between two statements.
 
 The engine below is written in Rust. It starts workers on demand, up to a
 limit (see C<min_parallel> and C<max_parallel>), executes requests in the
@@ -1130,8 +1130,8 @@ Example: walk a tree. The whole program is F<eg/checksum.pl>.
 Copies a file. An existing destination keeps its inode and gets the new
 contents; links are followed on both sides. Then the times (whole seconds),
 the permissions and, where allowed, owner and group are copied, too. While it
-is written, a new file can be read by nobody. Passes C<0>, or C<-1> with C<$!>
-set.
+is written, a new file is accessible to nobody else. Passes C<0>, or C<-1>
+with C<$!> set.
 
 If it fails, a destination that this request made is removed. If the source
 cannot be opened, nothing happens to the destination. A file copied onto
@@ -1796,8 +1796,10 @@ load the loop as late as possible; L<AnyEvent::AIO> does so.
 
 =item IO::AIO::bootstrap
 
-What perl's L<XSLoader> calls to set up the module. Not to be called by
-programs.
+=item IO::AIO::_boot
+
+What perl's L<XSLoader> and the module itself call to set the module up when
+it is loaded. Not to be called by programs.
 
 =back
 
@@ -2237,10 +2239,10 @@ Example: tell what device a file is on.
 
 =head3 Constants
 
-Constants are functions in the package C<IO::AIO>, called with their full name, as in
-C<IO::AIO::O_RDONLY>. They are never exported. Each has the value of the system's
-headers; one the system does not have is C<0>, so that flags can be
-combined without asking first.
+Constants are functions in the package C<IO::AIO>, called with their full
+name, as in C<IO::AIO::O_RDONLY>. They are never exported. Each has the value
+of the system's headers; one the system does not have is C<0>, so that flags
+can be combined without asking first.
 
 =over 4
 
