@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 use lib "t/lib";
-use AIOTest qw(drain scratch spew slurp until_true);
+use AIOTest qw(scratch spew slurp until_true);
 use Test::More;
 use Errno ();
 use Fcntl qw(O_RDWR);
@@ -239,18 +239,6 @@ is $object{"types/file"}{mtime}, 1_000_000_000, "mtime";
 SKIP: {
    skip "this file system knows no time before 1970", 1 if (stat "$dir/types/old")[9] != -5;
    is $object{"types/old"}{mtime}, -5, "mtime before 1970";
-}
-
-for my $time ("1234567890.250000000", "-1.750000000") {
-   SKIP: {
-      my $status;
-      IO::AIO::aio_utime ("$dir/types/old", $time, $time, sub { $status = $_[0] ? "$!" : "" });
-      drain;
-      skip "the time $time cannot be set here: $status", 1 if $status ne "";
-      skip "this file system does not keep the time $time", 1
-         if (Time::HiRes::stat ("$dir/types/old"))[9] != $time;
-      like listing ("--json", "--stat", "-g", "old", "types"), qr/"mtime":\Q$time\E\}/, "mtime $time";
-   }
 }
 
 # ---- --sync ----------------------------------------------------------------
