@@ -4,49 +4,14 @@
 use strict;
 use warnings;
 
-use Cwd ();
-use ExtUtils::Manifest ();
-use File::Path ();
-use File::Spec ();
-use File::Temp ();
+use lib "xt/lib";
+
+use DistTest qw(home scratch copy_to run works slurp);
+use File::Find ();
 use Test::More;
 
-my $home = Cwd::getcwd ();
--e "README.md" && -d "blib/arch" or BAIL_OUT "run this from the top of the distribution, after make";
-
-# What prove -b and make leave in the environment is about this directory.
-delete @ENV{grep /^(?:PERL5LIB|PERL5OPT|HARNESS_.*|TEST_.*|AIO_EXPECT|MAKEFLAGS|MFLAGS|MAKELEVEL)\z/, keys %ENV};
-
-my $scratch = File::Temp::tempdir ("aio-readme-XXXXXXXX", TMPDIR => 1, CLEANUP => 1);
-
-sub slurp {
-   my ($path) = @_;
-   open my $fh, "<:raw", $path or die "$path: $!";
-   local $/;
-   scalar <$fh>
-}
-
-# Status and output of a command.
-sub run {
-   my (@command) = @_;
-   my $file = "$scratch/output";
-   defined (my $pid = fork) or die "fork: $!";
-   if (!$pid) {
-      open STDIN,  "<", "/dev/null" or die;
-      open STDOUT, ">", $file or die;
-      open STDERR, ">&", \*STDOUT or die;
-      exec @command or die "$command[0]: $!";
-   }
-   waitpid $pid, 0;
-   ($?, slurp ($file))
-}
-
-sub works {
-   my ($what, @command) = @_;
-   my ($status, $output) = run (@command);
-   is $status, 0, $what or diag $output;
-   $output
-}
+my $home    = home;
+my $scratch = scratch;
 
 my $readme = slurp ("README.md");
 my @block;
@@ -104,16 +69,8 @@ SKIP: {
 is_deeply $sh[0], ["./dev demo", "./dev test"], "the first two commands are those of dev";
 is_deeply $sh[1], ["perl Makefile.PL", "make", "make test", "make install"], "the installation is the usual one";
 
-my $copy = "$scratch/copy";
-{
-   my $manifest = ExtUtils::Manifest::maniread ();
-   local $ExtUtils::Manifest::Quiet = 1;
-   mkdir $copy or die "$copy: $!";
-   ExtUtils::Manifest::manicopy ($manifest, $copy, "cp");
-}
-# What cargo builds of other people's crates is kept from run to run.
-$ENV{CARGO_TARGET_DIR} = File::Spec->rel2abs (($ENV{CARGO_TARGET_DIR} || "target") . "/readme");
-chdir $copy or die "$copy: $!";
+copy_to "$scratch/copy";
+chdir "$scratch/copy" or die "$scratch/copy: $!";
 
 for my $command (@{ $sh[0] }) {
    my $output = works ($command, "sh", "-c", $command);
@@ -130,7 +87,6 @@ for my $command (@{ $sh[0] }) {
 }
 
 my %installed;
-require File::Find;
 File::Find::find (sub { $installed{$_} = $File::Find::name if -f }, "$scratch/root");
 ok $installed{$_}, "$_ was installed" for "AIO.pm", "treescan";
 SKIP: {
@@ -148,5 +104,4 @@ for my $link (grep !m{^(?:https?:|bench/results\.)}, $readme =~ /\]\(([^)]+)\)/g
    ok -e "$home/$link", "the link to $link leads somewhere";
 }
 
-chdir $home;
 done_testing;
