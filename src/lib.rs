@@ -5,6 +5,7 @@
 //! is the `aio-engine` crate.
 
 mod args;
+mod consts;
 mod declare;
 mod deliver;
 mod direct;
@@ -86,6 +87,7 @@ fn boot(perl: Perl, _: &Args) -> Result<Returns> {
     for &(name, proto, body) in SUBS {
         perl.define(name, proto, body);
     }
+    consts::define(perl);
     Ok(Returns::Nothing)
 }
 

@@ -131,6 +131,14 @@ xs_define (void *perl, const struct xs_entry *entry)
 static CV *assign_cv;
 XS (xs_assign);
 
+/* A constant sub: perl inlines it. */
+void
+xs_const (void *perl, const char *stash, const char *name, IV value)
+{
+  THX (perl);
+  newCONSTSUB (gv_stashpv (stash, GV_ADD), name, newSViv (value));
+}
+
 /* The first XSUB, which the loader calls: checks that this object was made for this perl, then
  * lets Rust define the rest. */
 XS (xs_first);

@@ -88,6 +88,7 @@ extern "C" {
     // entries
     pub fn xs_boot(a: *mut c_void, b: *mut c_void, entry: *const Entry);
     pub fn xs_define(perl: Interpreter, entry: *const Entry);
+    pub fn xs_const(perl: Interpreter, stash: *const c_char, name: *const c_char, value: IV);
     pub fn xs_put(perl: Interpreter, ax: c_int, n: c_int, svs: *const *mut SV);
 
     // reference counts

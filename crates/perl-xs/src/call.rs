@@ -1,7 +1,7 @@
 //! Calls in both directions: entries that perl calls, and callbacks that we call.
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_void, CString};
+use std::ffi::{c_int, c_void, CStr, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::OnceLock;
 
@@ -244,6 +244,12 @@ impl Perl {
         let entry = Perl::entry(name, proto, body, data);
         // SAFETY: X1; the entry lives for ever.
         unsafe { sys::xs_define(self.raw(), entry) }
+    }
+
+    /// Defines a constant, which perl inlines.
+    pub fn define_constant(self, package: &CStr, name: &CStr, value: i64) {
+        // SAFETY: X1; perl copies the names.
+        unsafe { sys::xs_const(self.raw(), package.as_ptr(), name.as_ptr(), value) }
     }
 
     /// What the exported boot function does: defines one sub, which the loader calls next.
