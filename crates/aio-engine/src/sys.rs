@@ -9,7 +9,7 @@
 //! Not here: what an operation does with the results, and fallbacks between calls (`ops/`).
 
 use std::cell::RefCell;
-use std::ffi::{c_int, c_long, c_uint, CStr};
+use std::ffi::{c_int, c_uint, CStr};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::job::{Arg, Buffer, Heap};
@@ -585,7 +585,7 @@ pub fn getdents(fd: RawFd, buf: &mut [u8]) -> Res<usize> {
     let n = retry(|| unsafe {
         libc::syscall(
             libc::SYS_getdents64,
-            fd as c_long,
+            fd as std::ffi::c_long,
             buf.as_mut_ptr(),
             buf.len(),
         )
@@ -641,21 +641,20 @@ pub fn each_entry(fd: OwnedFd, mut f: impl FnMut(&CStr, u8, u64) -> Res<()>) -> 
 /// readdir tells its end from a failure by errno alone.
 #[cfg(not(target_os = "linux"))]
 fn clear_errno() {
-    // SAFETY: the functions give the address of this thread's errno.
-    unsafe {
-        #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-        {
-            *libc::__error() = 0;
-        }
-        #[cfg(any(target_os = "netbsd", target_os = "openbsd"))]
-        {
-            *libc::__errno() = 0;
-        }
-        #[cfg(target_os = "dragonfly")]
-        {
-            *libc::__errno_location() = 0;
-        }
-    }
+    #[cfg(any(target_os = "netbsd", target_os = "openbsd"))]
+    use libc::__errno as location;
+    #[cfg(not(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    )))]
+    use libc::__errno_location as location;
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    use libc::__error as location;
+
+    // SAFETY: the address of this thread's errno.
+    unsafe { *location() = 0 }
 }
 
 // Synchronisation

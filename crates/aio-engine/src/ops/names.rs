@@ -1,7 +1,7 @@
 //! Operations on names: making, removing, renaming and resolving them.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::job::{Done, Output};
@@ -178,7 +178,7 @@ pub fn name_of(_fd: &OwnedFd) -> Option<Vec<u8>> {
 
 /// A name that leads to the file behind a descriptor, where `/proc` is mounted.
 #[cfg(target_os = "linux")]
-pub fn proc_name(fd: RawFd) -> CString {
+pub fn proc_name(fd: std::os::fd::RawFd) -> CString {
     CString::new(format!("/proc/self/fd/{fd}")).unwrap_or_default()
 }
 
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(mkdir(&below(&a, "still"), 0o700), Ok(()), "it is usable");
         assert!(dir.path().join("b/still").is_dir());
         assert_eq!(rmdir(&below(&a, ".")), Err(ENOENT), "the old path is gone");
-        let still = wd(&below(&a, "still"));
+        let still = wd(&at(&dir, "b/still"));
         assert_eq!(rmdir(&below(&still, ".")), Ok(()));
         assert!(!dir.path().join("b/still").exists());
     }
