@@ -114,17 +114,22 @@ impl<T> State<T> {
 
     /// R2. Under the lock; takes the worker to be started on the account.
     fn need(&mut self, returning: &AtomicUsize) -> Need {
+        if self.lanes.is_empty() {
+            return Need::Nothing;
+        }
+        // Those told to end that have not noticed stay instead. Until they are none, the
+        // sleepers cannot be counted on: they may be the ones to end.
+        while self.leaving > 0 && self.threads < self.limits.max_parallel {
+            self.leaving -= 1;
+            self.threads += 1;
+        }
         let asleep = self.asleep - self.called;
-        while self.threads < self.limits.max_parallel
+        if self.threads < self.limits.max_parallel
             && self.lanes.len() > self.on_the_way(returning) + asleep
         {
             self.threads += 1;
-            if self.leaving == 0 {
-                self.starting += 1;
-                return Need::Worker;
-            }
-            // One that has been told to end and has not noticed stays instead.
-            self.leaving -= 1;
+            self.starting += 1;
+            return Need::Worker;
         }
         Need::Nothing
     }
@@ -160,8 +165,8 @@ impl<T> Pool<T> {
         let mut state = lock(&self.shared.state);
         state.lanes.put(priority, item);
         self.ready.store(state.lanes.len(), Ordering::Release);
-        let call = state.call_sleeper(&self.shared.returning);
         let need = state.need(&self.shared.returning);
+        let call = state.call_sleeper(&self.shared.returning);
         drop(state);
         if call {
             self.wake.notify_one();
@@ -172,8 +177,8 @@ impl<T> Pool<T> {
     /// Makes R1 and R2 true again after limits have changed or a thread could not be started.
     pub fn help(&self) -> Need {
         let mut state = lock(&self.shared.state);
-        let call = state.call_sleeper(&self.shared.returning);
         let need = state.need(&self.shared.returning);
+        let call = state.call_sleeper(&self.shared.returning);
         drop(state);
         if call {
             self.wake.notify_one();

@@ -165,6 +165,49 @@ fn a_lowered_limit_loses_no_job() {
     });
 }
 
+/// Sleepers told to end cannot be counted on for what is submitted next.
+#[test]
+fn a_limit_lowered_and_raised_again_loses_no_job() {
+    model(|| {
+        let limits = |max_parallel| Limits {
+            max_parallel,
+            max_idle: 4,
+            idle_timeout: Duration::from_secs(10),
+        };
+        let pool = Arc::new(Pool::new(limits(1)));
+        let done = Arc::new(Counter::default());
+        let mut workers = Vec::new();
+        let start = |mut need| {
+            let mut started = Vec::new();
+            while need == Need::Worker {
+                let (pool2, done2) = (pool.clone(), done.clone());
+                started.push(thread::spawn(move || {
+                    let mut job = pool2.first(&Looks(false));
+                    while job.is_some() {
+                        pool2.returning();
+                        done2.add();
+                        job = pool2.next(&Looks(false));
+                    }
+                }));
+                need = pool.help();
+            }
+            started
+        };
+        workers.extend(start(pool.put(Priority::default(), ())));
+        done.wait_for(1);
+        pool.set_limits(limits(0));
+        assert_eq!(pool.threads(), 0);
+        assert_eq!(pool.put(Priority::default(), ()), Need::Nothing);
+        pool.set_limits(limits(1));
+        workers.extend(start(pool.help()));
+        done.wait_for(2);
+        pool.close();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+}
+
 /// A descriptor that can be asked, and on which one can block.
 #[derive(Clone, Default)]
 struct Flag(Arc<(Mutex<bool>, Condvar)>);

@@ -1,0 +1,102 @@
+//! What comes first: execution and results by priority, and by arrival within a priority.
+
+mod common;
+
+use common::*;
+
+use aio_engine::{Engine, ResultPipe};
+use proptest::prelude::*;
+
+/// Nine priorities, mixed up, two of each.
+const MIXED: [i64; 18] = [0, 4, -4, 1, 3, -1, -3, 2, -2, 2, -2, 3, -3, 0, 4, -4, 1, -1];
+
+fn sorted(mut keyed: Vec<(u8, i64)>) -> Vec<u8> {
+    keyed.sort_by_key(|&(key, pri)| (-pri, key));
+    keyed.into_iter().map(|(key, _)| key).collect()
+}
+
+#[test]
+fn one_worker_executes_by_priority_then_by_submission() {
+    let pipe = ResultPipe::open().unwrap();
+    let engine = Engine::new(pipe, limits(1));
+    let (gate, trail) = (Gate::new(), Trail::new());
+    engine.submit(gate.job(100, -4));
+    until("the gate holds the worker", || engine.nready() == 0);
+    let mut keyed = Vec::new();
+    for (key, &pri) in MIXED.iter().enumerate() {
+        engine.submit(trail.job(key as u8, pri));
+        keyed.push((key as u8, pri));
+    }
+    assert_eq!(engine.nready(), MIXED.len());
+    assert_eq!(engine.npending(), 0);
+    assert!(!readable(pipe.fd()));
+    gate.open(1);
+    until("all have executed", || engine.npending() == MIXED.len() + 1);
+    assert_eq!(trail.so_far(), sorted(keyed));
+}
+
+#[test]
+fn results_come_by_priority_then_by_arrival() {
+    let pipe = ResultPipe::open().unwrap();
+    let engine = Engine::new(pipe, limits(1));
+    let mut keyed = Vec::new();
+    for (key, &pri) in MIXED.iter().enumerate() {
+        engine.submit(nop(key as u32, pri));
+        // One by one, so that they arrive in the order of submission.
+        until("it is pending", || engine.npending() == key + 1);
+        keyed.push((key as u8, pri));
+    }
+    for expected in sorted(keyed) {
+        assert!(readable(pipe.fd()));
+        assert_eq!(engine.take().unwrap().key, u32::from(expected));
+    }
+    assert!(!readable(pipe.fd()));
+    assert!(engine.take().is_none());
+}
+
+#[test]
+fn a_late_result_of_higher_priority_overtakes_those_already_moved_over() {
+    let pipe = ResultPipe::open().unwrap();
+    let engine = Engine::new(pipe, limits(1));
+    for key in 0..3 {
+        engine.complete(nop(key, 0));
+    }
+    assert_eq!(engine.take().unwrap().key, 0);
+    engine.complete(nop(10, 0));
+    engine.complete(nop(11, 1));
+    engine.complete(nop(12, -1));
+    for expected in [11, 1, 2, 10, 12] {
+        assert!(readable(pipe.fd()));
+        assert_eq!(engine.take().unwrap().key, expected);
+    }
+    assert!(!readable(pipe.fd()));
+}
+
+proptest! {
+    /// Against the obvious model: a sorted list.
+    #[test]
+    fn completed_jobs_come_back_in_order(steps in prop::collection::vec(prop::option::of(-4i64..=4), 1..200)) {
+        let pipe = ResultPipe::open().unwrap();
+        let engine = Engine::new(pipe, limits(0));
+        let mut model: Vec<(u32, i64)> = Vec::new();
+        for (key, step) in steps.into_iter().enumerate() {
+            match step {
+                Some(pri) => {
+                    engine.complete(nop(key as u32, pri));
+                    model.push((key as u32, pri));
+                }
+                None => {
+                    model.sort_by_key(|&(key, pri)| (-pri, key));
+                    let expected = (!model.is_empty()).then(|| model.remove(0).0);
+                    prop_assert_eq!(engine.take().map(|job| job.key), expected);
+                }
+            }
+            prop_assert_eq!(readable(pipe.fd()), !model.is_empty());
+            prop_assert_eq!(engine.npending(), model.len());
+        }
+        drop(engine);
+        prop_assert!(!readable(pipe.fd()));
+        // SAFETY: the descriptor is this test's own and not used afterwards.
+        unsafe { libc::close(pipe.fd()) };
+    }
+}
