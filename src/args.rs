@@ -321,7 +321,6 @@ impl<'a> Parse<'a> {
                 self.extra().data = Some(Data {
                     sv: sv.own().into_raw(),
                     source: sv.raw(),
-                    ptr,
                     offset: from,
                 });
                 // SAFETY: the buffer has `need` octets, and the hold keeps it in place until
@@ -388,7 +387,6 @@ impl<'a> Parse<'a> {
         self.extra().data = Some(Data {
             sv: owner,
             source,
-            ptr: if plain { ptr } else { std::ptr::null_mut() },
             offset: from,
         });
         // SAFETY: `from + len` is within the string, which stays in place until the job is back:
@@ -412,7 +410,6 @@ impl<'a> Parse<'a> {
         self.extra().data = Some(Data {
             sv,
             source: sv,
-            ptr: std::ptr::null_mut(),
             offset: 0,
         });
         Ok(())

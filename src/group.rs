@@ -124,9 +124,6 @@ pub fn errno(perl: Perl, args: &Args) -> Result<Returns> {
 /// `$grp->limit($n)`
 pub fn limit(perl: Perl, args: &Args) -> Result<Returns> {
     let (half, key) = open(perl, args)?;
-    if args.len() != 2 {
-        return crate::submit::usage(args.name(), "grp, limit");
-    }
     let limit = args::int(perl, args.get(1)?)?;
     if let Some(group) = half.table.borrow_mut().group_mut(key) {
         group.limit = limit as i64;

@@ -21,41 +21,147 @@ use std::ffi::c_void;
 
 use perl_xs::{Args, Body, Fail, Perl, Result, Returns};
 
-/// Subs that are not requests: name, prototype, body.
-const SUBS: &[(&str, Option<&str>, Body)] = &[
-    ("IO::AIO::aio_group", Some(";$"), submit::group),
-    ("IO::AIO::aioreq_pri", Some(";$"), poll::aioreq_pri),
-    ("IO::AIO::aioreq_nice", Some(";$"), poll::aioreq_nice),
-    ("IO::AIO::_on_next_submit", Some("$"), poll::on_next_submit),
-    ("IO::AIO::poll_fileno", Some(""), poll::poll_fileno),
-    ("IO::AIO::poll_cb", Some(""), poll::poll_cb),
-    ("IO::AIO::poll_wait", Some(""), poll::poll_wait),
-    ("IO::AIO::poll", Some(""), poll::poll_both),
-    ("IO::AIO::flush", Some(""), poll::flush),
-    ("IO::AIO::reinit", Some(""), poll::reinit),
-    ("IO::AIO::nreqs", Some(""), poll::nreqs),
-    ("IO::AIO::nready", Some(""), poll::nready),
-    ("IO::AIO::npending", Some(""), poll::npending),
-    ("IO::AIO::nthreads", Some(""), poll::nthreads),
-    ("IO::AIO::max_poll_reqs", Some("$"), poll::max_poll_reqs),
-    ("IO::AIO::max_poll_time", Some("$"), poll::max_poll_time),
-    ("IO::AIO::max_outstanding", Some("$"), poll::max_outstanding),
-    ("IO::AIO::min_parallel", Some("$"), poll::min_parallel),
-    ("IO::AIO::max_parallel", Some("$"), poll::max_parallel),
-    ("IO::AIO::max_idle", Some("$"), poll::max_idle),
-    ("IO::AIO::idle_timeout", Some("$"), poll::idle_timeout),
-    ("IO::AIO::CWD", Some(""), cwd),
-    ("IO::AIO::INVALID_WD", Some(""), invalid_wd),
-    ("IO::AIO::REQ::cancel", None, object::cancel),
-    ("IO::AIO::REQ::cb", None, object::cb),
-    ("IO::AIO::GRP::add", None, group::add),
-    ("IO::AIO::GRP::cancel_subs", None, group::cancel_subs),
-    ("IO::AIO::GRP::result", None, group::result),
-    ("IO::AIO::GRP::errno", None, group::errno),
-    ("IO::AIO::GRP::limit", None, group::limit),
-    ("IO::AIO::GRP::feed_limit", None, group::limit),
-    ("IO::AIO::GRP::feed", None, group::feed_with),
-    ("IO::AIO::WD::DESTROY", None, wd::destroy),
+/// A sub that is not a request.
+pub struct Sub {
+    pub name: &'static str,
+    pub proto: Option<&'static str>,
+    /// Argument names as the usage message shows them. One with `=` may be left out, `...` is
+    /// any number.
+    pub usage: &'static str,
+    pub body: Body,
+}
+
+const fn sub(
+    name: &'static str,
+    proto: Option<&'static str>,
+    usage: &'static str,
+    body: Body,
+) -> Sub {
+    Sub {
+        name,
+        proto,
+        usage,
+        body,
+    }
+}
+
+impl Sub {
+    /// Does it take so many arguments?
+    fn takes(&self, n: usize) -> bool {
+        let names = || self.usage.split(", ").filter(|name| !name.is_empty());
+        let any = names().any(|name| name == "...");
+        let max = names().filter(|&name| name != "...").count();
+        let min = names()
+            .filter(|name| !name.contains('=') && *name != "...")
+            .count();
+        n >= min && (any || n <= max)
+    }
+}
+
+/// What every [`Sub`] goes through: the number of arguments is checked once, here.
+fn call_sub(perl: Perl, args: &Args) -> Result<Returns> {
+    // SAFETY: `boot` passes a Sub.
+    let sub = unsafe { &*args.data().cast::<Sub>() };
+    if !sub.takes(args.len()) {
+        return submit::usage(sub.name, sub.usage);
+    }
+    (sub.body)(perl, args)
+}
+
+static SUBS: &[Sub] = &[
+    sub(
+        "IO::AIO::aio_group",
+        Some(";$"),
+        "callback = undef",
+        submit::group,
+    ),
+    sub(
+        "IO::AIO::aioreq_pri",
+        Some(";$"),
+        "pri = undef",
+        poll::aioreq_pri,
+    ),
+    sub(
+        "IO::AIO::aioreq_nice",
+        Some(";$"),
+        "nice = 0",
+        poll::aioreq_nice,
+    ),
+    sub(
+        "IO::AIO::_on_next_submit",
+        Some("$"),
+        "callback",
+        poll::on_next_submit,
+    ),
+    sub("IO::AIO::poll_fileno", Some(""), "", poll::poll_fileno),
+    sub("IO::AIO::poll_cb", Some(""), "...", poll::poll_cb),
+    sub("IO::AIO::poll_wait", Some(""), "", poll::poll_wait),
+    sub("IO::AIO::poll", Some(""), "", poll::poll_both),
+    sub("IO::AIO::flush", Some(""), "", poll::flush),
+    sub("IO::AIO::reinit", Some(""), "", poll::reinit),
+    sub("IO::AIO::nreqs", Some(""), "", poll::nreqs),
+    sub("IO::AIO::nready", Some(""), "", poll::nready),
+    sub("IO::AIO::npending", Some(""), "", poll::npending),
+    sub("IO::AIO::nthreads", Some(""), "", poll::nthreads),
+    sub(
+        "IO::AIO::max_poll_reqs",
+        Some("$"),
+        "nreqs",
+        poll::max_poll_reqs,
+    ),
+    sub(
+        "IO::AIO::max_poll_time",
+        Some("$"),
+        "seconds",
+        poll::max_poll_time,
+    ),
+    sub(
+        "IO::AIO::max_outstanding",
+        Some("$"),
+        "nreqs",
+        poll::max_outstanding,
+    ),
+    sub(
+        "IO::AIO::min_parallel",
+        Some("$"),
+        "nthreads",
+        poll::min_parallel,
+    ),
+    sub(
+        "IO::AIO::max_parallel",
+        Some("$"),
+        "nthreads",
+        poll::max_parallel,
+    ),
+    sub("IO::AIO::max_idle", Some("$"), "nthreads", poll::max_idle),
+    sub(
+        "IO::AIO::idle_timeout",
+        Some("$"),
+        "seconds",
+        poll::idle_timeout,
+    ),
+    sub("IO::AIO::CWD", Some(""), "...", cwd),
+    sub("IO::AIO::INVALID_WD", Some(""), "...", invalid_wd),
+    sub("IO::AIO::REQ::cancel", None, "req", object::cancel),
+    sub(
+        "IO::AIO::REQ::cb",
+        None,
+        "req, callback = undef",
+        object::cb,
+    ),
+    sub("IO::AIO::GRP::add", None, "grp, ...", group::add),
+    sub("IO::AIO::GRP::cancel_subs", None, "grp", group::cancel_subs),
+    sub("IO::AIO::GRP::result", None, "grp, ...", group::result),
+    sub("IO::AIO::GRP::errno", None, "grp, errno = $!", group::errno),
+    sub("IO::AIO::GRP::limit", None, "grp, limit", group::limit),
+    sub("IO::AIO::GRP::feed_limit", None, "grp, limit", group::limit),
+    sub(
+        "IO::AIO::GRP::feed",
+        None,
+        "grp, callback = undef",
+        group::feed_with,
+    ),
+    sub("IO::AIO::WD::DESTROY", None, "...", wd::destroy),
 ];
 
 fn cwd(perl: Perl, _: &Args) -> Result<Returns> {
@@ -84,8 +190,9 @@ fn boot(perl: Perl, _: &Args) -> Result<Returns> {
         let data = std::ptr::from_ref(decl).cast::<c_void>();
         perl.define_with(decl.name, Some(decl.proto), submit::request, data);
     }
-    for &(name, proto, body) in SUBS {
-        perl.define(name, proto, body);
+    for sub in SUBS {
+        let data = std::ptr::from_ref(sub).cast::<c_void>();
+        perl.define_with(sub.name, sub.proto, call_sub, data);
     }
     consts::define(perl);
     Ok(Returns::Nothing)

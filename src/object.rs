@@ -42,10 +42,15 @@ pub fn key(perl: Perl, sv: Sv, class: &CStr) -> Result<Key> {
         .referent()
         .filter(|body| body.view().is_object() && body.view().is_hash());
     let Some(body) = body else {
-        return refuse(class);
+        return refuse(REQ);
     };
     if !perl.is_class(body, class) && !perl.derived_from(sv, class)? {
-        return refuse(class);
+        // What is no request at all is told so, whatever the method.
+        return refuse(if perl.derived_from(sv, REQ)? {
+            class
+        } else {
+            REQ
+        });
     }
     Ok(match perl.key(body) {
         Some(key) if key > 0 => (key - 1) as Key,
@@ -68,7 +73,7 @@ pub fn own(perl: Perl, args: &Args, class: &CStr) -> Result<(&'static Half, Key)
             args.keep();
             Ok((half, key(perl, sv, class)?))
         }
-        None => refuse(class),
+        None => refuse(REQ),
     }
 }
 
@@ -106,9 +111,6 @@ pub fn cancel_tree(half: &Half, key: Key) {
 pub fn cb(perl: Perl, args: &Args) -> Result<Returns> {
     let void = args.is_void();
     let (half, key) = own(perl, args, REQ)?;
-    if args.len() > 2 {
-        return crate::submit::usage(args.name(), "req, callback");
-    }
     if key == NONE || half.table.borrow().get(key).has(DELIVERING) {
         return Ok(Returns::Nothing);
     }

@@ -146,9 +146,6 @@ pub fn nthreads(perl: Perl, _: &Args) -> Result<Returns> {
 
 /// The one argument of a setting, as a count: negative is 0.
 fn setting(perl: Perl, args: &Args) -> Result<usize> {
-    if args.len() != 1 {
-        return crate::submit::usage(args.name(), "n");
-    }
     Ok(args::int(perl, args.get(0)?)?.max(0) as usize)
 }
 
@@ -159,9 +156,6 @@ pub fn max_poll_reqs(perl: Perl, args: &Args) -> Result<Returns> {
 }
 
 pub fn max_poll_time(perl: Perl, args: &Args) -> Result<Returns> {
-    if args.len() != 1 {
-        return crate::submit::usage(args.name(), "seconds");
-    }
     let seconds = perl.float(args.get(0)?)?;
     enter(perl)?.max_poll_time.set(seconds);
     Ok(Returns::Nothing)
@@ -201,9 +195,6 @@ pub fn idle_timeout(perl: Perl, args: &Args) -> Result<Returns> {
 
 pub fn aioreq_pri(perl: Perl, args: &Args) -> Result<Returns> {
     let half = enter(perl)?;
-    if args.len() > 1 {
-        return crate::submit::usage(args.name(), "pri = NO_INIT");
-    }
     let old = half.next_pri.get();
     if !args.is_empty() {
         let new = args::int(perl, args.get(0)?)?;
@@ -214,9 +205,6 @@ pub fn aioreq_pri(perl: Perl, args: &Args) -> Result<Returns> {
 
 pub fn aioreq_nice(perl: Perl, args: &Args) -> Result<Returns> {
     let half = enter(perl)?;
-    if args.len() > 1 {
-        return crate::submit::usage(args.name(), "nice = 0");
-    }
     let nice = match args.is_empty() {
         true => 0,
         false => args::int(perl, args.get(0)?)? as i64,
@@ -227,9 +215,6 @@ pub fn aioreq_nice(perl: Perl, args: &Args) -> Result<Returns> {
 }
 
 pub fn on_next_submit(perl: Perl, args: &Args) -> Result<Returns> {
-    if args.len() != 1 {
-        return crate::submit::usage(args.name(), "callback");
-    }
     let half = enter(perl)?;
     let sv = args.get(0)?;
     let hook = match sv.view().is_defined() {

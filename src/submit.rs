@@ -71,9 +71,6 @@ pub fn request(perl: Perl, args: &Args) -> Result<Returns> {
 /// Perl: as [`request`].
 pub fn group(perl: Perl, args: &Args) -> Result<Returns> {
     let half = enter(perl)?;
-    if args.len() > 1 {
-        return usage(args.name(), declare::GROUP.usage);
-    }
     let callback = args::callback(perl, args.get(0)?)?;
     let priority = half.next_pri.take();
     let key = new_group(half, callback, priority)?;

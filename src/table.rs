@@ -58,8 +58,6 @@ pub struct Data {
     pub sv: *mut SV,
     /// The scalar whose buffer is used: the same, or a copy of its value.
     pub source: *mut SV,
-    /// The buffer in use, null if only the flag is held.
-    pub ptr: *mut u8,
     /// Where in the buffer a read begins.
     pub offset: usize,
 }
@@ -212,10 +210,6 @@ impl Table {
 
     pub fn group_mut(&mut self, key: Key) -> Option<&mut Group> {
         self.get_mut(key).members_mut()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.live == 0
     }
 
     /// Empties the table: everything in it is the caller's.
