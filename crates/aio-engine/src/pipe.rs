@@ -228,3 +228,77 @@ fn settle(from: RawFd, to: RawFd) {
         libc::close(from);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readable(fd: RawFd) -> bool {
+        let mut poll = libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one pollfd, alive for the call.
+        unsafe { libc::poll(&mut poll, 1, 0) == 1 }
+    }
+
+    #[test]
+    fn both_kinds_have_two_edges() {
+        for fresh in [make(), make_pipe()] {
+            let pipe = ResultPipe::place(fresh).unwrap();
+            assert!(!readable(pipe.fd()));
+            for _ in 0..3 {
+                pipe.drain();
+                assert!(!readable(pipe.fd()));
+                pipe.signal();
+                assert!(readable(pipe.fd()));
+                pipe.drain();
+                assert!(!readable(pipe.fd()));
+            }
+            pipe.close();
+        }
+    }
+
+    /// The fork handler, with a pipe in place of the eventfd, in a child: the write end may not
+    /// be lost on the way, whichever numbers are free.
+    #[test]
+    fn a_child_renews_a_pipe_under_the_same_numbers() {
+        for full in [false, true] {
+            // SAFETY: the child runs this thread alone and leaves by `_exit`; it makes plain
+            // system calls on descriptors of its own.
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                let pipe = ResultPipe::place(make_pipe()).unwrap();
+                pipe.signal();
+                READ.store(pipe.read, Ordering::Relaxed);
+                WRITE.store(pipe.write, Ordering::Relaxed);
+                if full {
+                    // SAFETY: as above.
+                    unsafe {
+                        let limit = libc::rlimit {
+                            rlim_cur: 64,
+                            rlim_max: 64,
+                        };
+                        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+                        while libc::dup(pipe.read) >= 0 {}
+                        // A lower number becomes free just before.
+                        if pipe.read > 3 {
+                            libc::close(3);
+                        }
+                    }
+                }
+                renew();
+                let quiet = !readable(pipe.fd());
+                pipe.signal();
+                let well = quiet && readable(pipe.fd());
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(i32::from(!well)) }
+            }
+            let mut status = -1;
+            // SAFETY: `status` is filled in.
+            assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+            assert_eq!(status, 0, "table full: {full}");
+        }
+    }
+}

@@ -33,12 +33,15 @@ impl Shared {
         let mark = self.marks.of(job.key);
         let ctx = Ctx::new(mark);
         if !ctx.cancelled() {
-            let run = || ops::run(&mut job.op, &ctx);
-            // What an operation leaves behind when it panics is only looked at by `drop`.
-            job.done =
-                catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Done::fail(libc::EIO));
+            job.done = guarded(|| ops::run(&mut job.op, &ctx));
         }
     }
+}
+
+/// Runs an operation; if it panics, that is an EIO of this one request. What it leaves behind
+/// then is only looked at by `drop`.
+fn guarded(run: impl FnOnce() -> Done) -> Done {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Done::fail(libc::EIO))
 }
 
 /// How long a worker looks for more work before it sleeps.
@@ -142,4 +145,16 @@ impl Name {
     }
 
     fn apply(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_an_operation_is_an_error_of_that_request() {
+        let done = guarded(|| panic!("as this test wants it"));
+        assert_eq!((done.result, done.errno), (-1, libc::EIO));
+        assert_eq!(guarded(|| Done::ok(3)).result, 3);
+    }
 }
