@@ -56,6 +56,7 @@ print "$n callback";
 PROGRAM
 
 threads_do "copies of request objects are inert: cancel", <<'PROGRAM', "callback group";
+aioreq_pri (1);
 my $req = aio_nop sub { print "callback " };
 my $group = aio_group sub { print "group" };
 add $group aio_nop;
@@ -71,6 +72,7 @@ drain;
 PROGRAM
 
 threads_do "cb, result, add, feed", <<'PROGRAM', "callback group(right)";
+aioreq_pri (1);
 my $req = aio_nop sub { print "callback " };
 my $group = aio_group sub { print "group(@_)" };
 $group->result ("right");

@@ -143,6 +143,7 @@ defect "objects copied into a cloned thread" => sub {
    $Config{useithreads} or plan skip_all => "this perl is built without threads";
    prints "requests", "callback group", <<'PROGRAM';
 use threads;
+aioreq_pri (1);
 my $req = aio_nop sub { print "callback " };
 my $group = aio_group sub { print "group" };
 pending 2;
