@@ -64,9 +64,9 @@ ends "exec flushes nothing",
 ends "death by signal flushes nothing",
    'aio_nop sub { print "callback" }; kill KILL => $$; sleep 20', "signal 9: ";
 ends "_exit while workers are busy",
-   'park 4; print "main"; POSIX::_exit (0)', "exit 0: main";
+   'my @gate = park 4; print "main"; POSIX::_exit (0)', "exit 0: main";
 ends "exec while workers are busy",
-   'park 4; exec $^X, "-e", q(print "other")', "exit 0: other";
+   'my @gate = park 4; exec $^X, "-e", q(print "other")', "exit 0: other";
 
 # ---- global destruction ----------------------------------------------------
 

@@ -319,7 +319,7 @@ for my $reinit (0, 1) {
       my ($gate) = park 1, sub { $own++ };
       my ($status, $output) = in_child {
          IO::AIO::reinit if $reinit;
-         park 1;
+         my @gate = park 1;
          my ($status, $output) = in_child {
             IO::AIO::reinit if $reinit;
             lives;

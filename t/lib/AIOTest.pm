@@ -164,6 +164,8 @@ sub drain () {
 # are opened by release. Each parked request runs the callback, if given.
 sub park {
    my ($n, $cb) = @_;
+   # Gates that nobody holds would open at once.
+   defined wantarray or Carp::croak ("park needs its gates to be kept");
    my $before = IO::AIO::nreqs () - IO::AIO::nready () - IO::AIO::npending ();
    my @gate = map {
       pipe my $r, my $w or die "pipe: $!";
