@@ -16,6 +16,11 @@ mkdir "$dir/dir";
 symlink "file", "$dir/link" or die;
 symlink "loop", "$dir/loop" or die;
 symlink "nothing", "$dir/dangling" or die;
+
+# aio_close may keep a descriptor for all its calls
+open my $first, "<", "$dir/file" or die;
+works { aio_close $first, $_[0] } "the first aio_close";
+close $first;
 my $before = nfds;
 
 sub open_ok {

@@ -16,6 +16,8 @@ mkdir "$dir/sub"; spew "$dir/sub/f$_" for 1 .. 5; symlink "file", "$dir/link"; s
 my $wd = (run { aio_wd $dir, $_[0] })->{args}[0];
 open my $fh, "+<", $file or die;
 pipe my $pipe_r, my $pipe_w or die;
+# aio_close may keep a descriptor for all its calls
+{ open my $first, "<", $file or die; run { aio_close $first, $_[0] } }
 my $io = B::svref_2object (*$fh{IO})->REFCNT;
 
 # Values that are gone when their last reference is: watched ones must go.
