@@ -81,13 +81,13 @@ for my $package ("IO::AIO", "IO::AIO::REQ", "IO::AIO::GRP", "IO::AIO::WD") {
 }
 
 cmp_ok scalar keys %callable, ">", 450, "the module has names";
-is_deeply [grep !$entry{$_}, sort keys %callable], [], "every callable name has an entry";
+is join (" ", grep !$entry{$_}, sort keys %callable), "", "every callable name has an entry";
 
 # A class can inherit a method it has an entry for.
-is_deeply [grep { !$callable{$_} && !(/^(.*)::(\w+)\z/ && $1->can ($2)) } sort keys %entry], [], "every entry can be called";
-is_deeply [grep $entry{$_} > 1, grep $_ ne "IO::AIO::REQ::cb", sort keys %entry], [], "no entry is there twice";
+is join (" ", grep { !$callable{$_} && !(/^(.*)::(\w+)\z/ && $1->can ($2)) } sort keys %entry), "", "every entry can be called";
+is join (" ", grep $entry{$_} > 1, grep $_ ne "IO::AIO::REQ::cb", sort keys %entry), "", "no entry is there twice";
 is $entry{"IO::AIO::REQ::cb"}, 2, "cb has two forms";
-is_deeply [grep !$callable{"IO::AIO::$_"}, @IO::AIO::EXPORT, @IO::AIO::EXPORT_OK], [], "exported names exist";
+is join (" ", grep !$callable{"IO::AIO::$_"}, @IO::AIO::EXPORT, @IO::AIO::EXPORT_OK), "", "exported names exist";
 
 # ---- the overview ----------------------------------------------------------
 
@@ -98,14 +98,14 @@ my %short = map { (/(\w+)\z/)[0] => 1 } grep !$constant{$_}, keys %entry;
 delete $short{$_} for grep /^stx?_[a-z]/, keys %short;
 delete @short{qw(bootstrap _boot DESTROY _on_next_submit)};
 
-is_deeply [grep !$overview{$_}, sort keys %short], [], "the overview has every function and method";
-is_deeply [grep !$short{$_}, sort keys %overview], [], "and nothing else";
+is join (" ", grep !$overview{$_}, sort keys %short), "", "the overview has every function and method";
+is join (" ", grep !$short{$_}, sort keys %overview), "", "and nothing else";
 
 # ---- the chapters ----------------------------------------------------------
 
-is_deeply [grep !$head{$_}, "NAME", "SYNOPSIS", "DESCRIPTION", "REQUEST ANATOMY AND LIFETIME", "FUNCTIONS",
+is join (" ", grep !$head{$_}, "NAME", "SYNOPSIS", "DESCRIPTION", "REQUEST ANATOMY AND LIFETIME", "FUNCTIONS",
    "EVENT LOOP INTEGRATION", "FORK BEHAVIOUR", "THREADS", "SIGNALS", "MEMORY USAGE", "DIFFERENCES FROM 4.80",
-   "KNOWN ISSUES", "SEE ALSO", "AUTHOR", "LICENSE"], [], "all chapters are there";
+   "KNOWN ISSUES", "SEE ALSO", "AUTHOR", "LICENSE"), "", "all chapters are there";
 
 # ---- what it says about exports is true ------------------------------------
 
