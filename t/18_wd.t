@@ -32,6 +32,7 @@ drain;
 is nfds, $before + 1, "the descriptor goes with the object";
 if (opendir my $fds, "/proc/self/fd") {
    my ($fd) = grep { (readlink "/proc/self/fd/$_" || "") eq $top } readdir $fds;
+   closedir $fds;
    SKIP: {
       open my $info, "<", "/proc/self/fdinfo/$fd" or skip "no /proc/self/fdinfo here", 1;
       my ($flags) = map { /^flags:\s*(\d+)/ ? oct $1 : () } <$info>;

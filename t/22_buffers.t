@@ -90,6 +90,7 @@ for (
    passes { fill ($_[0], $list[1]) } 2, "an argument of a sub";
    is "@list", "a 01", "... is filled";
    delete local $hash{key};
+   $hash{short} = $array[0] = "x";
    hold;
    aio_read $fh, 0, 3, $hash{short}, 0;
    aio_read $fh, 0, 3, $array[0], 0;
