@@ -32,7 +32,7 @@ my ($source, @extra);
 if (@tracked) {
    $source = "tracked by git";
    my $skip = ExtUtils::Manifest::maniskip ();
-   @extra = grep !$manifest->{$_} && !$skip->($_) && -e, @tracked;
+   @extra = grep !exists $manifest->{$_} && !$skip->($_) && -e, @tracked;
 } else {
    $source = "present";
    @extra = ExtUtils::Manifest::filecheck ();
@@ -45,6 +45,6 @@ open my $fh, "<", "MANIFEST" or die "MANIFEST: $!";
 my @twice = grep $seen{$_}++, map /^([^#\s]\S*)/ ? $1 : (), <$fh>;
 is_deeply \@twice, [], "no file is named twice";
 
-ok $manifest->{$_}, "MANIFEST has $_" for "MANIFEST", "Makefile.PL", "lib/IO/AIO.pm", "t/lib/AIOTest.pm";
+ok exists $manifest->{$_}, "MANIFEST has $_" for "MANIFEST", "Makefile.PL", "lib/IO/AIO.pm", "t/lib/AIOTest.pm";
 
 done_testing;
