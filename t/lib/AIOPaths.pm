@@ -17,6 +17,7 @@ use POSIX ();
 use Test::More ();
 use Time::HiRes ();
 
+use AIOTest ();   # sees to it that the module loaded is the one under test
 use IO::AIO;
 
 our @EXPORT = qw(
