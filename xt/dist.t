@@ -59,7 +59,8 @@ diag "no network namespace to be had here; cargo is only told to keep offline" u
 
 works "perl Makefile.PL", @alone, $^X, "Makefile.PL", "INSTALL_BASE=$scratch/base";
 works "make -j4", @alone, $make, "-j4";
-my $output = works "make test", @alone, $make, "test";
+# The tests use the loopback interface, which a new network namespace has switched off.
+my $output = works "make test", $make, "test";
 like $output, qr/^Files=[1-9]\d*, Tests=[1-9].*\nResult: PASS$/m, "... has tests, and they pass";
 
 my $object = "blib/arch/auto/IO/AIO/AIO.$Config{dlext}";
