@@ -50,7 +50,8 @@ runs "a closed handle", qr{^exit 9: (?:dies: .*mode mismatch|returns -1)}, sub {
 my $dir = scratch . "/m";
 mkdir $dir or die;
 
-is result { IO::AIO::umount scratch . "/missing" }, "-1 " . ($> ? 1 : 2), $> ? "umount without privilege: EPERM" : "umount of nothing: ENOENT";
+# Without privilege it depends on the kernel which of the two is noticed first.
+like result { IO::AIO::umount scratch . "/missing" }, $> ? qr{^-1 (?:1|2)\z} : qr{^-1 2\z}, "umount of nothing: ENOENT, or EPERM without privilege";
 
 # A mount namespace of its own for a child: unshare(CLONE_NEWNS).
 my ($ns) = in_child {
