@@ -25,7 +25,7 @@ use crate::worker::{self, Shared};
 pub struct Engine {
     shared: Arc<Shared>,
     /// Results that have left the shared lanes.
-    batch: Batch<Box<Job>>,
+    batch: Batch<Job>,
     /// A copy of what is in force in the pool, to be read without its lock.
     limits: Cell<Limits>,
     threads: RefCell<Vec<JoinHandle<()>>>,
@@ -33,12 +33,20 @@ pub struct Engine {
     /// the limit was raised.
     short_handed: Cell<bool>,
     pay: Cell<Pay>,
+    /// The owner has lingered since it last took everything.
+    lingered: Cell<bool>,
+    /// The owner is one that lingers: it will look for the result of what it submits, so a
+    /// worker need not be in a hurry to announce it.
+    polls: Cell<bool>,
     /// Not `Send`: the owner's thread.
     _owner: PhantomData<*const ()>,
 }
 
 /// How long the owner looks for a result before it blocks.
 const LINGER: Duration = Duration::from_micros(30);
+
+/// How long it then waits for those that follow, if there is a queue.
+const GATHER: Duration = Duration::from_micros(2);
 
 impl Engine {
     pub fn new(pipe: ResultPipe, limits: Limits) -> Engine {
@@ -54,6 +62,8 @@ impl Engine {
             threads: RefCell::new(Vec::new()),
             short_handed: Cell::new(false),
             pay: Cell::new(Pay::default()),
+            lingered: Cell::new(false),
+            polls: Cell::new(false),
             _owner: PhantomData,
         }
     }
@@ -62,6 +72,9 @@ impl Engine {
     pub fn submit(&self, job: Box<Job>) {
         // The mark must exist before the job runs: an operation holds on to it (M1).
         self.shared.marks.of(job.key);
+        if self.polls.get() {
+            self.batch.expect(&self.shared.results);
+        }
         let need = self.shared.pool.put(job.priority, job);
         if need != Need::Nothing {
             self.start(need);
@@ -70,13 +83,18 @@ impl Engine {
 
     /// Puts a job that never executes straight among the results.
     pub fn complete(&self, job: Box<Job>) {
-        self.shared.results.push(job.priority, job);
+        self.shared.results.push_behind(job);
     }
 
     /// The next result: of the highest priority, in order of arrival within it. Cancelled jobs
     /// come back like others; their mark stays until [`unmark`](Engine::unmark).
     pub fn take(&self) -> Option<Box<Job>> {
-        self.batch.take(&self.shared.results)
+        let job = self.batch.take(&self.shared.results);
+        if job.is_none() {
+            let polls = self.lingered.replace(false) && self.polls.get();
+            self.polls.set(polls);
+        }
+        job
     }
 
     /// Marks a job as cancelled: if it has not been executed yet it will not be, and composite
@@ -153,6 +171,8 @@ impl Engine {
     /// yet, and the next one makes the descriptor readable.
     pub fn linger(&self) -> bool {
         let results = &self.shared.results;
+        self.lingered.set(true);
+        self.polls.set(self.shared.several.load(Ordering::Relaxed));
         if self.batch.waits(results) {
             return true;
         }
@@ -170,6 +190,10 @@ impl Engine {
         self.batch.look(results);
         let found = spin(LINGER, || self.batch.waits(results));
         pay.report(found);
+        if found && self.shared.pool.ready() > 1 {
+            // More follow closely: a batch costs the two edges once.
+            spin(GATHER, || self.shared.pool.ready() == 0);
+        }
         self.pay.set(pay);
         found || self.batch.settle(results)
     }

@@ -19,6 +19,7 @@ pub mod path;
 pub mod pipe;
 pub mod pool;
 pub mod results;
+pub mod slot;
 pub mod sync;
 pub mod sys;
 pub mod worker;

@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 
 /// How a worker that ran dry waits before it sleeps. The model checker puts its own here.
 pub trait Look {
-    /// May it wait at all?
-    fn possible(&self) -> bool;
-    /// Waits until `there` says so or the time is up; returns what `there` said last.
-    fn look(&self, there: impl Fn() -> bool) -> bool;
+    /// May it wait this time?
+    fn worth_it(&mut self) -> bool;
+    /// Waits until `there` says so or the time is up.
+    fn look(&mut self, there: impl Fn() -> bool);
+    /// Called before it sleeps or takes up another job: what has been put off is due now.
+    fn settle(&mut self);
 }
 
-/// Whether lingering pays. After a look that found nothing, the next ones are skipped: 0, 1, 2,
-/// 4 ... of them with each further failure. One success forgets all failures.
+/// Whether lingering pays. After a look that found nothing the next ones are skipped, four times
+/// as many with each further failure. A success ends the skipping, but takes back half of it
+/// only: looks that fail every third time do not pay.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pay {
     skip: u32,
@@ -34,10 +37,10 @@ impl Pay {
 
     pub fn report(&mut self, found: bool) {
         if found {
-            self.backoff = 0;
+            self.backoff /= 2;
         } else {
             self.skip = self.backoff;
-            self.backoff = (self.backoff * 2).clamp(1, Self::LONGEST);
+            self.backoff = (self.backoff * 4).clamp(2, Self::LONGEST);
         }
     }
 }
@@ -93,12 +96,20 @@ mod tests {
                 pay.report(false);
             }
         }
-        assert!((150..200).contains(&looks), "{looks} looks in 10,000");
+        assert!((150..170).contains(&looks), "{looks} looks in 10,000");
         while !pay.worth_it() {}
         pay.report(true);
-        assert!(pay.worth_it());
+        for _ in 0..100 {
+            assert!(pay.worth_it(), "as long as looks succeed they go on");
+        }
         pay.report(false);
-        assert!(pay.worth_it(), "the first failure costs nothing");
+        let skipped = (0..100).take_while(|_| !pay.worth_it()).count();
+        assert_eq!(skipped, 32, "one success does not outweigh many failures");
+        for _ in 0..10 {
+            pay.report(true);
+        }
+        pay.report(false);
+        assert!(pay.worth_it(), "many do");
     }
 
     #[test]

@@ -16,8 +16,11 @@ use std::time::{Duration, Instant};
 
 use crate::job::Priority;
 use crate::lanes::Lanes;
-use crate::linger::{Look, Pay};
-use crate::sync::{lock, wait, AtomicUsize, Condvar, Mutex, Ordering, Padded};
+use crate::linger::Look;
+use crate::slot::Slot;
+use crate::sync::{
+    lock, wait, AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, Padded,
+};
 
 /// How many workers there may be, and how long they stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +45,15 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Pool<T> {
     shared: Padded<Shared<T>>,
-    /// How many jobs are ready: what `lanes.len()` is, for a look without the lock. Written
-    /// under the lock. A lingering worker watches it.
+    /// How many jobs are in the lanes, for a look without the lock. Written under the lock. A
+    /// lingering worker watches it.
     ready: Padded<AtomicUsize>,
+    /// Where the lingering worker waits (R3). Only the owner gives, and only while the lanes
+    /// are empty, so that nothing is overtaken.
+    slot: Padded<Slot<T>>,
+    /// The owner may use the slot: no worker has been told to end that has not noticed, and the
+    /// limit is not 0. Only the owner reads and writes it.
+    direct: AtomicBool,
     /// Sleeping workers wait here.
     wake: Condvar,
 }
@@ -54,9 +63,9 @@ pub struct Pool<T> {
 #[derive(Debug)]
 #[repr(C)]
 struct Shared<T> {
-    /// Workers that have executed a job and come for the next one without fail: they count as
-    /// on their way. Raised without the lock, before the result can be seen; lowered under it,
-    /// when the worker looks. So whoever holds the lock and sees one here may rely on it.
+    /// Workers that have executed a job and come for the next one without fail, the lingering
+    /// one included. Raised before the result can be seen. Lowered under the lock, when the
+    /// worker looks into the lanes, or before it takes its job out of the slot.
     returning: AtomicUsize,
     state: Mutex<State<T>>,
 }
@@ -67,7 +76,7 @@ struct Shared<T> {
 struct State<T> {
     /// Workers started and not told to end.
     threads: usize,
-    /// Workers told to end that have not noticed yet. The first to look for work ends.
+    /// Workers told to end that have not noticed yet. The first to look into the lanes ends.
     leaving: usize,
     /// Workers started that have not looked for work yet.
     starting: usize,
@@ -77,13 +86,10 @@ struct State<T> {
     /// answer: one that wakes up for another reason takes the signal of the one it was sent to,
     /// which then finds none and sleeps on.
     called: usize,
-    /// A worker lingers.
-    lingering: bool,
     /// Drop the queue, everybody ends.
     closing: bool,
-    pay: Pay,
     limits: Limits,
-    lanes: Lanes<T>,
+    lanes: Lanes<Box<T>>,
 }
 
 /// What the owner does after it changed something.
@@ -93,46 +99,6 @@ pub enum Need {
     /// Start a worker: it is on the account already. Then [`Pool::started`] or
     /// [`Pool::not_started`].
     Worker,
-}
-
-impl<T> State<T> {
-    fn on_the_way(&self, returning: &AtomicUsize) -> usize {
-        self.starting
-            + self.called
-            + usize::from(self.lingering)
-            + returning.load(Ordering::Relaxed)
-    }
-
-    /// R1. Under the lock; true if a signal is to be sent.
-    fn call_sleeper(&mut self, returning: &AtomicUsize) -> bool {
-        if self.lanes.is_empty() || self.asleep == self.called || self.on_the_way(returning) > 0 {
-            return false;
-        }
-        self.called += 1;
-        true
-    }
-
-    /// R2. Under the lock; takes the worker to be started on the account.
-    fn need(&mut self, returning: &AtomicUsize) -> Need {
-        if self.lanes.is_empty() {
-            return Need::Nothing;
-        }
-        // Those told to end that have not noticed stay instead. Until they are none, the
-        // sleepers cannot be counted on: they may be the ones to end.
-        while self.leaving > 0 && self.threads < self.limits.max_parallel {
-            self.leaving -= 1;
-            self.threads += 1;
-        }
-        let asleep = self.asleep - self.called;
-        if self.threads < self.limits.max_parallel
-            && self.lanes.len() > self.on_the_way(returning) + asleep
-        {
-            self.threads += 1;
-            self.starting += 1;
-            return Need::Worker;
-        }
-        Need::Nothing
-    }
 }
 
 impl<T> Pool<T> {
@@ -146,44 +112,99 @@ impl<T> Pool<T> {
                     starting: 0,
                     asleep: 0,
                     called: 0,
-                    lingering: false,
                     closing: false,
-                    pay: Pay::default(),
                     limits,
                     lanes: Lanes::new(),
                 }),
             }),
             ready: Padded(AtomicUsize::new(0)),
+            slot: Padded(Slot::default()),
+            direct: AtomicBool::new(false),
             wake: Condvar::new(),
+        }
+    }
+
+    /// Workers that will look into the lanes without being called. One that has a job in its
+    /// slot will not: it lowers `returning` first and empties the slot then, so whoever finds
+    /// the slot empty here sees `returning` lowered as well.
+    fn on_the_way(&self, state: &State<T>) -> usize {
+        let given = usize::from(self.slot.is_full());
+        let returning = self.shared.returning.load(Ordering::Acquire);
+        state.starting + state.called + returning.saturating_sub(given)
+    }
+
+    /// R1. True if a signal is to be sent.
+    fn call_sleeper(&self, state: &mut State<T>) -> bool {
+        if state.lanes.is_empty() || state.asleep == state.called || self.on_the_way(state) > 0 {
+            return false;
+        }
+        state.called += 1;
+        true
+    }
+
+    /// R2. Takes the worker to be started on the account.
+    fn need(&self, state: &mut State<T>) -> Need {
+        if state.lanes.is_empty() {
+            return Need::Nothing;
+        }
+        // Those told to end that have not noticed stay instead. Until they are none, the
+        // sleepers cannot be counted on: they may be the ones to end.
+        while state.leaving > 0 && state.threads < state.limits.max_parallel {
+            state.leaving -= 1;
+            state.threads += 1;
+        }
+        let asleep = state.asleep - state.called;
+        if state.threads < state.limits.max_parallel
+            && state.lanes.len() > self.on_the_way(state) + asleep
+        {
+            state.threads += 1;
+            state.starting += 1;
+            return Need::Worker;
+        }
+        Need::Nothing
+    }
+
+    /// Lets go of the lock, and sends a signal if one is due.
+    fn unlock(&self, state: MutexGuard<'_, State<T>>, call: bool) {
+        drop(state);
+        if call {
+            self.wake.notify_one();
         }
     }
 
     // The owner's side.
 
-    /// Queues a job.
-    pub fn put(&self, priority: Priority, item: T) -> Need {
+    /// Queues a job, or hands it to the worker that lingers.
+    pub fn put(&self, priority: Priority, item: Box<T>) -> Need {
+        let mut item = item;
+        if self.direct.load(Ordering::Relaxed) && self.ready.load(Ordering::Relaxed) == 0 {
+            item = match self.slot.give(item) {
+                Ok(()) => return Need::Nothing,
+                Err(item) => item,
+            };
+        }
         let mut state = lock(&self.shared.state);
         state.lanes.put(priority, item);
+        let (need, call) = self.staff(&mut state);
         self.ready.store(state.lanes.len(), Ordering::Release);
-        let need = state.need(&self.shared.returning);
-        let call = state.call_sleeper(&self.shared.returning);
-        drop(state);
-        if call {
-            self.wake.notify_one();
-        }
+        self.unlock(state, call);
         need
     }
 
     /// Makes R1 and R2 true again after limits have changed or a thread could not be started.
     pub fn help(&self) -> Need {
         let mut state = lock(&self.shared.state);
-        let need = state.need(&self.shared.returning);
-        let call = state.call_sleeper(&self.shared.returning);
-        drop(state);
-        if call {
-            self.wake.notify_one();
-        }
+        let (need, call) = self.staff(&mut state);
+        self.unlock(state, call);
         need
+    }
+
+    fn staff(&self, state: &mut State<T>) -> (Need, bool) {
+        let need = self.need(state);
+        let call = self.call_sleeper(state);
+        let direct = state.leaving == 0 && state.limits.max_parallel > 0;
+        self.direct.store(direct, Ordering::Relaxed);
+        (need, call)
     }
 
     /// The worker that `need` asked for could not be started.
@@ -196,15 +217,12 @@ impl<T> Pool<T> {
             // The limit was lowered meanwhile, and this one was among those told to end.
             state.leaving -= 1;
         }
-        let call = state.call_sleeper(&self.shared.returning);
-        drop(state);
-        if call {
-            self.wake.notify_one();
-        }
+        let call = self.call_sleeper(&mut state);
+        self.unlock(state, call);
     }
 
     /// Takes a job for the owner to execute, if there is no worker that could.
-    pub fn rescue(&self) -> Option<T> {
+    pub fn rescue(&self) -> Option<Box<T>> {
         let mut state = lock(&self.shared.state);
         if state.threads > 0 || state.limits.max_parallel == 0 {
             return None;
@@ -214,6 +232,7 @@ impl<T> Pool<T> {
         item
     }
 
+    /// Jobs that no worker has. One in the slot has found its worker.
     pub fn ready(&self) -> usize {
         self.ready.load(Ordering::Acquire)
     }
@@ -225,6 +244,7 @@ impl<T> Pool<T> {
     /// Puts new limits in force. Surplus workers are told to end; sleepers wake up to see
     /// whether they may stay.
     pub fn set_limits(&self, limits: Limits) {
+        self.direct.store(false, Ordering::Relaxed);
         let mut state = lock(&self.shared.state);
         state.limits = limits;
         let surplus = state.threads.saturating_sub(limits.max_parallel);
@@ -235,12 +255,17 @@ impl<T> Pool<T> {
     }
 
     /// Tells every worker to end, and hands back what was ready.
-    pub fn close(&self) -> Lanes<T> {
+    pub fn close(&self) -> Lanes<Box<T>> {
+        self.direct.store(false, Ordering::Relaxed);
         let mut state = lock(&self.shared.state);
         state.closing = true;
-        let dropped = std::mem::take(&mut state.lanes);
+        let mut dropped = std::mem::take(&mut state.lanes);
         self.ready.store(0, Ordering::Relaxed);
         drop(state);
+        // A worker that finds its slot shut by somebody else knows that this is the end.
+        if let Some(item) = self.slot.withdraw() {
+            dropped.put(Priority::default(), item);
+        }
         self.wake.notify_all();
         dropped
     }
@@ -248,10 +273,10 @@ impl<T> Pool<T> {
     // The workers' side.
 
     /// A new worker's first look for work.
-    pub fn first(&self, look: &impl Look) -> Option<T> {
+    pub fn first(&self) -> Option<Box<T>> {
         let mut state = lock(&self.shared.state);
         state.starting -= 1;
-        self.next_in(state, look, false)
+        self.next_in(state)
     }
 
     /// A worker has executed its job and is about to put the result where the owner can see it.
@@ -260,20 +285,26 @@ impl<T> Pool<T> {
         self.shared.returning.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The next job for a worker that is [`returning`](Pool::returning); sleeps until there is
-    /// one. `None`: the worker ends, and is off the account.
-    pub fn next(&self, look: &impl Look) -> Option<T> {
+    /// The next job for a worker that is [`returning`](Pool::returning): lingers if that may
+    /// pay, then sleeps until there is one. `None`: the worker ends, and is off the account.
+    pub fn next(&self, look: &mut impl Look) -> Option<Box<T>> {
+        if self.ready.load(Ordering::Acquire) == 0 && look.worth_it() && self.slot.offer() {
+            look.look(|| self.slot.is_full() || self.ready.load(Ordering::Relaxed) > 0);
+            // From its opening to here the slot is this worker's.
+            if !self.slot.shut() {
+                look.settle();
+                self.shared.returning.fetch_sub(1, Ordering::Release);
+                // Only now: see `on_the_way`.
+                return self.slot.withdraw();
+            }
+        }
+        look.settle();
         let state = lock(&self.shared.state);
         self.shared.returning.fetch_sub(1, Ordering::Relaxed);
-        self.next_in(state, look, look.possible())
+        self.next_in(state)
     }
 
-    fn next_in<'a>(
-        &'a self,
-        mut state: crate::sync::MutexGuard<'a, State<T>>,
-        look: &impl Look,
-        mut may_linger: bool,
-    ) -> Option<T> {
+    fn next_in<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) -> Option<Box<T>> {
         let mut idle_since = None;
         loop {
             if state.closing {
@@ -282,45 +313,24 @@ impl<T> Pool<T> {
             if state.leaving > 0 {
                 state.leaving -= 1;
                 // The signal that woke this worker may have been meant for a job.
-                let call = state.call_sleeper(&self.shared.returning);
-                drop(state);
-                if call {
-                    self.wake.notify_one();
-                }
+                let call = self.call_sleeper(&mut state);
+                self.unlock(state, call);
                 return None;
             }
             if let Some(item) = state.lanes.take() {
                 self.ready.store(state.lanes.len(), Ordering::Relaxed);
-                let call = state.call_sleeper(&self.shared.returning);
-                drop(state);
-                if call {
-                    self.wake.notify_one();
-                }
+                let call = self.call_sleeper(&mut state);
+                self.unlock(state, call);
                 return Some(item);
             }
-            if may_linger && !state.lingering && state.pay.worth_it() {
-                may_linger = false;
-                state.lingering = true;
-                drop(state);
-                let found = look.look(|| self.ready.load(Ordering::Relaxed) > 0);
-                state = lock(&self.shared.state);
-                state.lingering = false;
-                state.pay.report(found);
-                continue;
-            }
             let surplus = state.asleep >= state.limits.max_idle;
-            let timeout = surplus.then(|| {
-                let since = *idle_since.get_or_insert_with(Instant::now);
-                state.limits.idle_timeout.saturating_sub(since.elapsed())
-            });
+            let since = *idle_since.get_or_insert_with(Instant::now);
+            let timeout =
+                surplus.then(|| state.limits.idle_timeout.saturating_sub(since.elapsed()));
             if timeout == Some(Duration::ZERO) {
                 state.threads -= 1;
                 return None;
             }
-            if idle_since.is_none() {
-                idle_since = Some(Instant::now());
-            }
-            may_linger = false;
             state.asleep += 1;
             state = wait(&self.wake, state, timeout);
             state.asleep -= 1;

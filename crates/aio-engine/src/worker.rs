@@ -8,20 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::job::{Ctx, Done, Job};
-use crate::linger::{several_processors, spin, Look};
+use crate::job::{Ctx, Done, Job, Priority};
+use crate::linger::{several_processors, spin, Look, Pay};
 use crate::marks::Marks;
 use crate::ops;
 use crate::pipe::ResultPipe;
 use crate::pool::Pool;
-use crate::results::Results;
+use crate::results::{Ranked, Results};
 use crate::sync::AbortOnPanic;
 
 /// What the owner and its workers share.
 #[derive(Debug)]
 pub struct Shared {
-    pub pool: Pool<Box<Job>>,
-    pub results: Results<Box<Job>, ResultPipe>,
+    pub pool: Pool<Job>,
+    pub results: Results<Job, ResultPipe>,
     pub marks: Marks,
     /// There is more than one processor to run on.
     pub several: AtomicBool,
@@ -44,20 +44,46 @@ fn guarded(run: impl FnOnce() -> Done) -> Done {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Done::fail(libc::EIO))
 }
 
-/// How long a worker looks for more work before it sleeps.
-struct Linger<'a>(&'a Shared);
+impl Ranked for Job {
+    fn priority(&self) -> Priority {
+        self.priority
+    }
+}
+
+/// How a worker looks for more work before it sleeps.
+struct Linger<'a> {
+    shared: &'a Shared,
+    pay: Pay,
+    /// The last result was left in the slot (W5 in `results.rs`).
+    owes: bool,
+}
 
 impl Linger<'_> {
     const BUDGET: Duration = Duration::from_micros(30);
+    /// How long a result may stay unannounced while its worker lingers.
+    const CREDIT: Duration = Duration::from_micros(5);
 }
 
 impl Look for Linger<'_> {
-    fn possible(&self) -> bool {
-        self.0.several.load(Ordering::Relaxed)
+    fn worth_it(&mut self) -> bool {
+        self.shared.several.load(Ordering::Relaxed) && self.pay.worth_it()
     }
 
-    fn look(&self, there: impl Fn() -> bool) -> bool {
-        spin(Self::BUDGET, there)
+    fn look(&mut self, there: impl Fn() -> bool) {
+        if self.owes {
+            let results = &self.shared.results;
+            spin(Self::CREDIT, || there() || !results.in_debt());
+            self.settle();
+        }
+        let found = spin(Self::BUDGET, there);
+        self.pay.report(found);
+    }
+
+    fn settle(&mut self) {
+        if self.owes {
+            self.owes = false;
+            self.shared.results.settle();
+        }
     }
 }
 
@@ -67,13 +93,17 @@ pub fn run(shared: Arc<Shared>) {
     shared
         .several
         .store(several_processors(), Ordering::Relaxed);
-    let linger = Linger(&shared);
-    let mut next = shared.pool.first(&linger);
+    let mut linger = Linger {
+        shared: &shared,
+        pay: Pay::default(),
+        owes: false,
+    };
+    let mut next = shared.pool.first();
     while let Some(mut job) = next {
         shared.execute(&mut job);
         shared.pool.returning();
-        shared.results.push(job.priority, job);
-        next = shared.pool.next(&linger);
+        linger.owes = shared.results.push(job);
+        next = shared.pool.next(&mut linger);
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use aio_engine::linger::Look;
 use aio_engine::pipe::Edge;
 use aio_engine::pool::{Limits, Need, Pool};
-use aio_engine::results::{Batch, Results};
+use aio_engine::results::{Batch, Ranked, Results};
 use aio_engine::Priority;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
@@ -30,16 +30,65 @@ fn model(f: impl Fn() + Send + Sync + 'static) {
 struct Looks(bool);
 
 impl Look for Looks {
-    fn possible(&self) -> bool {
+    fn worth_it(&mut self) -> bool {
         self.0
     }
 
-    fn look(&self, there: impl Fn() -> bool) -> bool {
-        if there() {
-            return true;
+    fn look(&mut self, there: impl Fn() -> bool) {
+        if !there() {
+            thread::yield_now();
         }
-        thread::yield_now();
-        there()
+    }
+
+    fn settle(&mut self) {}
+}
+
+/// A worker's life.
+fn work(pool: Arc<Pool<u32>>, done: Arc<Counter>, linger: bool) {
+    let mut job = pool.first();
+    while job.is_some() {
+        pool.returning();
+        done.add();
+        job = pool.next(&mut Looks(linger));
+    }
+}
+
+/// Starts the workers that are needed.
+fn staff(
+    pool: &Arc<Pool<u32>>,
+    done: &Arc<Counter>,
+    workers: &mut Vec<thread::JoinHandle<()>>,
+    linger: bool,
+    mut need: Need,
+) {
+    while need == Need::Worker {
+        let (pool2, done2) = (pool.clone(), done.clone());
+        workers.push(thread::spawn(move || work(pool2, done2, linger)));
+        need = pool.help();
+    }
+}
+
+fn limits(max_parallel: usize) -> Limits {
+    Limits {
+        max_parallel,
+        max_idle: 4,
+        idle_timeout: Duration::from_secs(10),
+    }
+}
+
+/// What each model starts from.
+fn setup(limit: usize) -> (Arc<Pool<u32>>, Arc<Counter>, Vec<thread::JoinHandle<()>>) {
+    (
+        Arc::new(Pool::new(limits(limit))),
+        Arc::default(),
+        Vec::new(),
+    )
+}
+
+fn end(pool: &Pool<u32>, workers: Vec<thread::JoinHandle<()>>) {
+    assert!(pool.close().is_empty(), "a job was left");
+    for worker in workers {
+        worker.join().unwrap();
     }
 }
 
@@ -65,43 +114,22 @@ impl Counter {
     }
 }
 
-/// Submits `jobs` jobs, waiting for all of them after each burst, to a pool of at most `limit`
-/// workers, and ends the pool.
+/// Submits jobs to a pool of at most `limit` workers, waiting for all of them after each burst.
 fn submit(bursts: &'static [u32], limit: usize, linger: bool) {
     model(move || {
-        let pool = Arc::new(Pool::new(Limits {
-            max_parallel: limit,
-            max_idle: limit,
-            idle_timeout: Duration::from_secs(10),
-        }));
-        let done = Arc::new(Counter::default());
-        let mut workers = Vec::new();
+        let (pool, done, mut workers) = setup(limit);
         let mut total = 0;
         for burst in bursts {
-            for _ in 0..*burst {
-                let mut need = pool.put(Priority::default(), ());
-                while need == Need::Worker {
-                    let (pool2, done2) = (pool.clone(), done.clone());
-                    workers.push(thread::spawn(move || {
-                        let mut job = pool2.first(&Looks(linger));
-                        while job.is_some() {
-                            pool2.returning();
-                            done2.add();
-                            job = pool2.next(&Looks(linger));
-                        }
-                    }));
-                    need = pool.help();
-                }
+            for n in 0..*burst {
+                let need = pool.put(Priority::default(), Box::new(n));
+                staff(&pool, &done, &mut workers, linger, need);
             }
             total += burst;
             done.wait_for(total);
         }
         assert!(workers.len() <= limit);
         assert_eq!(pool.threads(), workers.len());
-        assert!(pool.close().is_empty());
-        for worker in workers {
-            worker.join().unwrap();
-        }
+        end(&pool, workers);
     });
 }
 
@@ -128,83 +156,98 @@ fn two_workers_lingering_and_asleep() {
     submit(&[1, 2], 2, true);
 }
 
+/// Two jobs that wait for each other: neither may be left to the worker that has the other,
+/// whichever way the first one went.
+#[test]
+fn no_job_waits_behind_a_long_one() {
+    for linger in [false, true] {
+        model(move || {
+            let (pool, done, mut workers) = setup(2);
+            let together = Arc::new(Counter::default());
+            let worker = move |pool: Arc<Pool<u32>>, done: Arc<Counter>, together: Arc<Counter>| {
+                let mut job = pool.first();
+                while let Some(n) = job {
+                    if *n > 0 {
+                        together.add();
+                        together.wait_for(2);
+                    }
+                    pool.returning();
+                    done.add();
+                    job = pool.next(&mut Looks(linger));
+                }
+            };
+            for (n, wait) in [(0, 1), (1, 0), (2, 3)] {
+                let mut need = pool.put(Priority::default(), Box::new(n));
+                while need == Need::Worker {
+                    let (pool2, done2, together2) = (pool.clone(), done.clone(), together.clone());
+                    workers.push(thread::spawn(move || worker(pool2, done2, together2)));
+                    need = pool.help();
+                }
+                if wait > 0 {
+                    done.wait_for(wait);
+                }
+            }
+            end(&pool, workers);
+        });
+    }
+}
+
 /// The worker told to end may be the one that was called for a job.
 #[test]
 fn a_lowered_limit_loses_no_job() {
-    model(|| {
-        let limits = |max_parallel| Limits {
-            max_parallel,
-            max_idle: 4,
-            idle_timeout: Duration::from_secs(10),
-        };
-        let pool = Arc::new(Pool::new(limits(2)));
-        let done = Arc::new(Counter::default());
-        let mut workers = Vec::new();
-        for _ in 0..2 {
-            if pool.put(Priority::default(), ()) == Need::Nothing {
-                continue; // the first worker is back already
+    for linger in [false, true] {
+        model(move || {
+            let (pool, done, mut workers) = setup(2);
+            for n in 0..2 {
+                let need = pool.put(Priority::default(), Box::new(n));
+                staff(&pool, &done, &mut workers, linger, need);
             }
-            let (pool2, done2) = (pool.clone(), done.clone());
-            workers.push(thread::spawn(move || {
-                let mut job = pool2.first(&Looks(false));
-                while job.is_some() {
-                    pool2.returning();
-                    done2.add();
-                    job = pool2.next(&Looks(false));
-                }
-            }));
-        }
-        pool.set_limits(limits(1));
-        assert_eq!(pool.threads(), 1);
-        assert_eq!(pool.put(Priority::default(), ()), Need::Nothing);
-        done.wait_for(3);
-        pool.close();
-        for worker in workers {
-            worker.join().unwrap();
-        }
-    });
+            pool.set_limits(limits(1));
+            assert_eq!(pool.threads(), 1);
+            assert_eq!(pool.put(Priority::default(), Box::new(2)), Need::Nothing);
+            done.wait_for(3);
+            end(&pool, workers);
+        });
+    }
 }
 
 /// Sleepers told to end cannot be counted on for what is submitted next.
 #[test]
 fn a_limit_lowered_and_raised_again_loses_no_job() {
+    for linger in [false, true] {
+        model(move || {
+            let (pool, done, mut workers) = setup(1);
+            let need = pool.put(Priority::default(), Box::new(0));
+            staff(&pool, &done, &mut workers, linger, need);
+            done.wait_for(1);
+            pool.set_limits(limits(0));
+            assert_eq!(pool.threads(), 0);
+            assert_eq!(pool.put(Priority::default(), Box::new(1)), Need::Nothing);
+            assert_eq!(pool.ready(), 1);
+            pool.set_limits(limits(1));
+            let need = pool.help();
+            staff(&pool, &done, &mut workers, linger, need);
+            done.wait_for(2);
+            end(&pool, workers);
+        });
+    }
+}
+
+/// With a limit of 0 nothing is given to a worker that has not noticed yet.
+#[test]
+fn limit_zero_holds_jobs() {
     model(|| {
-        let limits = |max_parallel| Limits {
-            max_parallel,
-            max_idle: 4,
-            idle_timeout: Duration::from_secs(10),
-        };
-        let pool = Arc::new(Pool::new(limits(1)));
-        let done = Arc::new(Counter::default());
-        let mut workers = Vec::new();
-        let start = |mut need| {
-            let mut started = Vec::new();
-            while need == Need::Worker {
-                let (pool2, done2) = (pool.clone(), done.clone());
-                started.push(thread::spawn(move || {
-                    let mut job = pool2.first(&Looks(false));
-                    while job.is_some() {
-                        pool2.returning();
-                        done2.add();
-                        job = pool2.next(&Looks(false));
-                    }
-                }));
-                need = pool.help();
-            }
-            started
-        };
-        workers.extend(start(pool.put(Priority::default(), ())));
+        let (pool, done, mut workers) = setup(1);
+        let need = pool.put(Priority::default(), Box::new(0));
+        staff(&pool, &done, &mut workers, true, need);
         done.wait_for(1);
         pool.set_limits(limits(0));
-        assert_eq!(pool.threads(), 0);
-        assert_eq!(pool.put(Priority::default(), ()), Need::Nothing);
-        pool.set_limits(limits(1));
-        workers.extend(start(pool.help()));
-        done.wait_for(2);
-        pool.close();
-        for worker in workers {
+        assert_eq!(pool.put(Priority::default(), Box::new(1)), Need::Nothing);
+        for worker in workers.drain(..) {
             worker.join().unwrap();
         }
+        assert_eq!((pool.ready(), pool.threads()), (1, 0));
+        assert_eq!(pool.close().len(), 1);
     });
 }
 
@@ -238,14 +281,25 @@ impl Edge for Flag {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Owner {
     /// Looks, and blocks if that does not help.
     Lingers,
-    /// Blocks on the descriptor only, as an event loop does.
-    Watches,
     /// Looks, then lets go of what it found and blocks.
     LetsGo,
+    /// Blocks on the descriptor only, as an event loop does.
+    Watches,
+    /// Said that it would look, and blocks on the descriptor all the same.
+    ChangesItsMind,
+}
+
+/// Who pushed it, and which of that worker's results it is.
+struct Item(u32, u32);
+
+impl Ranked for Item {
+    fn priority(&self) -> Priority {
+        Priority::default()
+    }
 }
 
 /// `workers` workers push `each` results, the owner takes them one at a time.
@@ -254,12 +308,18 @@ fn deliver(workers: u32, each: u32, owner: Owner) {
         let flag = Flag::default();
         let results = Arc::new(Results::new(flag.clone()));
         let batch = Batch::new();
+        if owner != Owner::Watches {
+            batch.expect(&results);
+        }
         let threads: Vec<_> = (0..workers)
             .map(|worker| {
                 let results = results.clone();
                 thread::spawn(move || {
                     for n in 0..each {
-                        results.push(Priority::default(), (worker, n));
+                        if results.push(Box::new(Item(worker, n))) {
+                            thread::yield_now();
+                            results.settle();
+                        }
                     }
                 })
             })
@@ -267,18 +327,18 @@ fn deliver(workers: u32, each: u32, owner: Owner) {
         let mut next = vec![0; workers as usize];
         for _ in 0..workers * each {
             match owner {
-                Owner::Watches => flag.block(),
+                Owner::Watches | Owner::ChangesItsMind => flag.block(),
                 Owner::Lingers | Owner::LetsGo => {
                     if !batch.waits(&results) {
                         batch.look(&results);
                         if !batch.waits(&results) {
                             thread::yield_now();
                         }
+                        if !batch.waits(&results) && !batch.settle(&results) {
+                            flag.block();
+                        }
                     }
-                    if !batch.settle(&results) {
-                        flag.block();
-                    }
-                    if matches!(owner, Owner::LetsGo) {
+                    if owner == Owner::LetsGo {
                         assert!(batch.announce(&results) > 0);
                         assert!(flag.readable(), "results wait and nobody can see it");
                     }
@@ -287,9 +347,12 @@ fn deliver(workers: u32, each: u32, owner: Owner) {
             let readable = flag.readable();
             let result = batch.take(&results);
             assert!(!readable || result.is_some(), "readable with no result");
-            let (worker, n) = result.expect("a result was there");
+            let Item(worker, n) = *result.expect("a result was there");
             assert_eq!(next[worker as usize], n, "out of order");
             next[worker as usize] += 1;
+            if owner != Owner::Watches {
+                batch.expect(&results);
+            }
         }
         for thread in threads {
             thread.join().unwrap();
@@ -301,8 +364,19 @@ fn deliver(workers: u32, each: u32, owner: Owner) {
 
 #[test]
 fn results_reach_an_owner_that_looks() {
-    deliver(1, 3, Owner::Lingers);
+    deliver(1, 2, Owner::Lingers);
     deliver(2, 1, Owner::Lingers);
+}
+
+#[test]
+fn more_results_reach_an_owner_that_looks() {
+    deliver(1, 3, Owner::Lingers);
+}
+
+#[test]
+fn results_survive_an_owner_that_lets_go() {
+    deliver(1, 2, Owner::LetsGo);
+    deliver(2, 1, Owner::LetsGo);
 }
 
 #[test]
@@ -312,7 +386,7 @@ fn results_reach_an_owner_that_watches() {
 }
 
 #[test]
-fn results_survive_an_owner_that_lets_go() {
-    deliver(1, 2, Owner::LetsGo);
-    deliver(2, 1, Owner::LetsGo);
+fn results_reach_an_owner_that_changes_its_mind() {
+    deliver(1, 2, Owner::ChangesItsMind);
+    deliver(2, 1, Owner::ChangesItsMind);
 }

@@ -73,6 +73,8 @@ fn a_late_result_of_higher_priority_overtakes_those_already_moved_over() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Against the obvious model: a sorted list.
     #[test]
     fn completed_jobs_come_back_in_order(steps in prop::collection::vec(prop::option::of(-4i64..=4), 1..200)) {
