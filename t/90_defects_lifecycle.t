@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Config;
+use Cwd ();
 use Fcntl qw(F_GETFD FD_CLOEXEC O_RDONLY);
 use POSIX ();
 use Socket;
@@ -421,6 +422,9 @@ defect "pidfd_send_signal with information sets the signal number" => sub {
 defect "aio_symlink resolves the link below its own directory" => sub {
    my $dir = scratch;
    mkdir "$dir/$_" for "one", "two";
+   # A link made in the wrong place must not stay in the source tree.
+   my $cwd = Cwd::getcwd ();
+   chdir $dir or die "chdir: $!";
    my %wd;
    for my $name ("one", "two") {
       aio_wd "$dir/$name", sub { $wd{$name} = $_[0] };
@@ -431,6 +435,7 @@ defect "aio_symlink resolves the link below its own directory" => sub {
    aio_symlink [$wd{one}, "target"], [$wd{two}, "both"], sub { push @result, $_[0] };
    aio_symlink [$wd{one}, "target"], "first", sub { push @result, $_[0] };
    drain;
+   chdir $cwd or die "chdir: $!";
    is "@result", "0 0 0", "all are made";
    is readlink "$dir/two/plain", "target", "text, below the second's directory";
    is readlink "$dir/two/both", "target", "a pair: its string, below the second's";
