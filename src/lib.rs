@@ -190,7 +190,8 @@ fn boot(perl: Perl, _: &Args) -> Result<Returns> {
         let data = std::ptr::from_ref(decl).cast::<c_void>();
         perl.define_with(decl.name, Some(decl.proto), submit::request, data);
     }
-    for sub in SUBS {
+    let direct = direct::SUBS.iter().copied().flatten();
+    for sub in SUBS.iter().chain(direct) {
         let data = std::ptr::from_ref(sub).cast::<c_void>();
         perl.define_with(sub.name, sub.proto, call_sub, data);
     }
