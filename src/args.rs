@@ -197,6 +197,10 @@ impl<'a> Parse<'a> {
     /// A path with a message of its own for characters above 255.
     pub fn path_or_wide(&mut self, i: usize, wide: &str) -> Result<Path> {
         let sv = self.args.get(i)?;
+        self.path_of(sv, wide)
+    }
+
+    fn path_of(&mut self, sv: Sv, wide: &str) -> Result<Path> {
         let parts = wd::parts(self.perl, self.half, sv, wide)?;
         Ok(parts.path(self))
     }
@@ -240,7 +244,8 @@ impl<'a> Parse<'a> {
                 return Ok(Target::Fd(fd));
             }
         }
-        self.path(i, "fh_or_path").map(Target::Path)
+        self.path_of(sv, &Parse::wide("fh_or_path"))
+            .map(Target::Path)
     }
 
     pub fn fd(&mut self, i: usize, side: Side) -> Result<i32> {

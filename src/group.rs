@@ -185,7 +185,6 @@ pub fn feed(perl: Perl, half: &Half, key: Key) -> Result<()> {
                 return Ok(());
             }
             group.feeding = true;
-            group.epoch = group.epoch.wrapping_add(1);
             group.fresh = 0;
             // SAFETY: T2: the table holds a reference.
             unsafe { Sv::from_raw(group.feeder) }.own()

@@ -47,17 +47,16 @@ fn poll(perl: Perl, half: &Half) -> Result<bool> {
     }
 }
 
-/// Blocks until something is pending or nothing is outstanding.
+/// Blocks until something is pending or nothing is outstanding. What is pending then may not have
+/// made the descriptor readable yet: the caller takes it, or announces it.
 ///
 /// Perl: runs signal handlers, which may die, submit, poll or fork.
 fn wait(perl: Perl, half: &Half) -> Result<()> {
     loop {
-        let idle = half.nreqs.get() == 0;
-        let pending = half.with_engine(|engine| engine.npending() > 0);
-        if idle || pending.unwrap_or(true) {
+        if half.nreqs.get() == 0 || half.with_engine(|engine| engine.linger()) != Some(false) {
             return Ok(());
         }
-        if half.with_engine(|engine| engine.linger() || engine.rescue()) != Some(false) {
+        if half.with_engine(|engine| engine.rescue()) == Some(true) {
             continue;
         }
         let stuck = half.with_engine(|engine| {
@@ -89,6 +88,7 @@ pub fn poll_cb(perl: Perl, _: &Args) -> Result<Returns> {
 pub fn poll_wait(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
     wait(perl, half)?;
+    half.with_engine(|engine| engine.announce());
     Ok(Returns::Nothing)
 }
 

@@ -35,8 +35,6 @@ pub struct Request {
     pub group: Key,
     pub prev: Key,
     pub next: Key,
-    /// Which call of the group's feeder added it.
-    pub epoch: u32,
     pub priority: Priority,
     pub flags: u8,
 }
@@ -76,8 +74,7 @@ pub struct Group {
     pub looked: bool,
     /// The feeder is being called: the group cannot end.
     pub feeding: bool,
-    /// Number of the feeder call going on, and how many members it added that are not done.
-    pub epoch: u32,
+    /// How many members have been added since the feeder was called last.
     pub fresh: usize,
 }
 
@@ -93,7 +90,6 @@ impl Default for Group {
             errno: 0,
             looked: false,
             feeding: false,
-            epoch: 0,
             fresh: 0,
         }
     }
@@ -146,7 +142,6 @@ impl Table {
             group: NONE,
             prev: NONE,
             next: NONE,
-            epoch: 0,
             priority,
             flags: 0,
         };
@@ -178,7 +173,6 @@ impl Table {
             group: NONE,
             prev: NONE,
             next: free,
-            epoch: 0,
             priority: Priority::default(),
             flags: FREE,
         };
@@ -232,7 +226,6 @@ impl Table {
         }
         g.count += 1;
         g.fresh += 1;
-        let epoch = g.epoch;
         if last != NONE {
             self.get_mut(last).next = member;
         }
@@ -240,13 +233,12 @@ impl Table {
         m.group = group;
         m.prev = last;
         m.next = NONE;
-        m.epoch = epoch;
     }
 
     /// Takes a request out of its group; gives the group.
     pub fn unlink(&mut self, member: Key) -> Option<Key> {
         let m = self.get_mut(member);
-        let (group, prev, next, epoch) = (m.group, m.prev, m.next, m.epoch);
+        let (group, prev, next) = (m.group, m.prev, m.next);
         if group == NONE {
             return None;
         }
@@ -265,9 +257,6 @@ impl Table {
             g.last = prev;
         }
         g.count -= 1;
-        if epoch == g.epoch {
-            g.fresh -= 1;
-        }
         Some(group)
     }
 

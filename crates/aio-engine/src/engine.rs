@@ -139,12 +139,11 @@ impl Engine {
         }
     }
 
-    /// Raises the limit to `n` if it is lower. Workers for what is ready already are started
-    /// by the next `submit` or `linger`.
+    /// Raises the limit to `n` if it is lower, and starts workers for what is ready already.
     pub fn set_min_parallel(&self, n: usize) {
         if n > self.limits.get().max_parallel {
             self.change(|limits| limits.max_parallel = n);
-            self.short_handed.set(true);
+            self.start(self.shared.pool.help());
         }
     }
 

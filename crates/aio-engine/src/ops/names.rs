@@ -83,6 +83,10 @@ pub fn readlink(path: &Path) -> Done {
 /// The absolute path without links, `.` and `..`. A directory object counts as the path it was
 /// recorded with, whether that is still true or not.
 pub fn realpath(path: &Path) -> Done {
+    // A directory object has a path already, true or not.
+    if let Some(recorded) = path.recorded() {
+        return text(Ok(recorded.to_bytes().to_vec()));
+    }
     text(spelled(path).and_then(|path| canonical(&path)))
 }
 
