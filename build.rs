@@ -7,6 +7,15 @@ fn main() {
     println!("cargo:rerun-if-changed=src/constants.txt");
     println!("cargo:rerun-if-changed=src/constants.h");
 
+    // Workers may outlive the interpreter that loaded the module: their code stays mapped.
+    let os = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    if matches!(
+        &*os,
+        "linux" | "android" | "freebsd" | "netbsd" | "openbsd" | "dragonfly"
+    ) {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+
     let list = fs::read_to_string("src/constants.txt").expect("src/constants.txt");
     let mut code = String::from(
         "#include \"constants.h\"\n\

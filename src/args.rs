@@ -134,7 +134,7 @@ impl<'a> Parse<'a> {
     }
 
     fn extra(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
+        self.extra.get_or_insert_with(Default::default)
     }
 
     /// Keeps a scalar alive until the request is done.

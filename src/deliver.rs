@@ -604,6 +604,8 @@ pub fn handle(perl: Perl, fd: i32, mode: i32) -> Result<Option<Owned>> {
     made
 }
 
+// The fields have other types on other systems.
+#[allow(clippy::unnecessary_cast)]
 fn statvfs(perl: Perl, st: &libc::statvfs) -> Owned {
     let hash = perl.new_hash();
     let put = |key, value: u64| perl.hash_store(&hash, key, perl.new_uint(value));

@@ -40,13 +40,13 @@ fn words(text: &str) -> Vec<String> {
             (Some(q), c) if c == q => quote = None,
             (None, '\'' | '"') => {
                 quote = Some(c);
-                word.get_or_insert_default();
+                word.get_or_insert_with(String::new);
             }
             (None | Some('"'), '\\') => word
-                .get_or_insert_default()
+                .get_or_insert_with(String::new)
                 .push(chars.next().unwrap_or('\\')),
             (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
+            (_, c) => word.get_or_insert_with(String::new).push(c),
         }
     }
     words.extend(word);

@@ -408,3 +408,63 @@ pub fn munlock(start: usize, len: usize) -> Res<()> {
     // SAFETY: does not change what memory holds.
     done(unsafe { libc::munlock(start as *const c_void, len) })
 }
+
+/// New memory, of the kernel's choice where.
+///
+/// # Safety
+///
+/// With `MAP_FIXED`, nothing else uses the memory there.
+pub unsafe fn mmap(
+    len: usize,
+    protection: c_int,
+    flags: c_int,
+    fd: RawFd,
+    offset: i64,
+) -> Res<*mut u8> {
+    let offset = offset as libc::off_t;
+    // SAFETY: the caller's word.
+    let addr = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, offset) };
+    mapped(addr)
+}
+
+/// # Safety
+///
+/// Nothing uses the memory any more.
+pub unsafe fn munmap(addr: *mut u8, len: usize) {
+    // SAFETY: the caller's word.
+    unsafe { libc::munmap(addr.cast(), len) };
+}
+
+/// # Safety
+///
+/// Nothing refers to the memory but the caller, nor, with `MREMAP_FIXED`, to the new place.
+#[cfg(target_os = "linux")]
+pub unsafe fn mremap(
+    addr: *mut u8,
+    len: usize,
+    new: usize,
+    flags: c_int,
+    place: usize,
+) -> Res<*mut u8> {
+    if flags & libc::MREMAP_FIXED != 0 && place == 0 {
+        return Err(libc::EINVAL);
+    }
+    // SAFETY: the caller's word.
+    mapped(unsafe { libc::mremap(addr.cast(), len, new, flags, place) })
+}
+
+/// # Safety
+///
+/// Does nothing.
+#[cfg(not(target_os = "linux"))]
+pub unsafe fn mremap(_: *mut u8, _: usize, _: usize, _: c_int, _: usize) -> Res<*mut u8> {
+    Err(libc::ENOSYS)
+}
+
+fn mapped(addr: *mut c_void) -> Res<*mut u8> {
+    if addr == libc::MAP_FAILED {
+        Err(errno())
+    } else {
+        Ok(addr.cast())
+    }
+}

@@ -1,0 +1,21 @@
+# Invariant: the shared object stays mapped. perl may unload its extensions when it ends, while
+# workers still sleep in this one.
+use strict;
+use warnings;
+use lib "t/lib";
+use Test::More tests => 3;
+use AIOTest qw(in_child);
+use IO::AIO;
+use DynaLoader ();
+
+my ($status, $output) = in_child {
+   IO::AIO::aio_busy 0.01 for 1 .. 4;
+   IO::AIO::flush;
+   my $n = grep DynaLoader::dl_unload_file ($_), splice @DynaLoader::dl_librefs;
+   print $n ? "unloaded\n" : "nothing to unload\n";
+   aio_nop sub { print "served\n" };
+   IO::AIO::flush;
+};
+is $status, 0, "a program whose extensions were unloaded ends normally";
+like $output, qr/^unloaded$/m, "perl was asked to unload them";
+like $output, qr/^served$/m, "and requests are still served";
