@@ -11,8 +11,8 @@ use DynaLoader ();
 my ($status, $output) = in_child {
    IO::AIO::aio_busy 0.01 for 1 .. 4;
    IO::AIO::flush;
-   my $n = grep DynaLoader::dl_unload_file ($_), splice @DynaLoader::dl_librefs;
-   print $n ? "unloaded\n" : "nothing to unload\n";
+   my ($ours) = grep $DynaLoader::dl_shared_objects[$_] =~ m{/IO/AIO/AIO\.}, 0 .. $#DynaLoader::dl_shared_objects;
+   print "unloaded\n" if DynaLoader::dl_unload_file ($DynaLoader::dl_librefs[$ours]);
    aio_nop sub { print "served\n" };
    IO::AIO::flush;
 };
