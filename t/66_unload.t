@@ -16,6 +16,6 @@ my ($status, $output) = in_child {
    aio_nop sub { print "served\n" };
    IO::AIO::flush;
 };
-is $status, 0, "a program whose extensions were unloaded ends normally";
+is $status, "exit 0", "a program whose extensions were unloaded ends normally";
 like $output, qr/^unloaded$/m, "perl was asked to unload them";
 like $output, qr/^served$/m, "and requests are still served";
