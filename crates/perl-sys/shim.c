@@ -18,6 +18,7 @@
 
 #include <signal.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <errno.h>
 
 /* Declarations for perls before 5.36. */
@@ -139,6 +140,9 @@ xs_const (void *perl, const char *stash, const char *name, IV value)
   newCONSTSUB (gv_stashpv (stash, GV_ADD), name, newSViv (value));
 }
 
+static Perl_check_t map_next_check;
+static OP *map_check_undef (pTHX_ OP *o);
+
 /* The first XSUB, which the loader calls: checks that this object was made for this perl, then
  * lets Rust define the rest. */
 XS (xs_first);
@@ -155,6 +159,7 @@ XS (xs_first)
 #endif
   PERL_UNUSED_VAR (entry);
   assign_cv = newXS (NULL, xs_assign, __FILE__);
+  wrap_op_checker (OP_UNDEF, map_check_undef, &map_next_check);
   xs_stub (aTHX_ cv);
 }
 
@@ -776,6 +781,304 @@ xs_set_stat (void *perl, const void *st, int lstat)
 
 const void *xs_get_stat (void *perl) { THX (perl); return &PL_statcache; }
 
+/* ---- mapped memory ---------------------------------------------------------- */
+
+/* A scalar whose string is memory that was mapped. It has no capacity (SvLEN 0): perl neither
+ * frees such a buffer nor moves it, but copies the string where it needs room.
+ *
+ * M1  The magic owns one reference to the mapping. Scalars of cloned interpreters share it; the
+ *     last one unmaps.
+ * M2  The string of a mapped scalar is exactly the mapping. Where it is not, the user has assigned
+ *     something: the scalar keeps that, and loses the mapping.
+ * M3  While a request uses the memory (xs_pin), the scalar keeps the mapping whatever happens.
+ */
+struct mapping
+{
+  char *addr;
+  size_t len;
+  int readonly;   /* the scalars are so for its sake */
+  int refs;       /* under perl's lock for such counts */
+};
+
+static int
+map_has_buffer (SV *sv, const struct mapping *map)
+{
+  return SvTYPE (sv) >= SVt_PV && !SvROK (sv) && !isGV_with_GP (sv) && SvPVX (sv) == map->addr;
+}
+
+static int
+map_free (pTHX_ SV *sv, MAGIC *mg)
+{
+  struct mapping *map = (struct mapping *) mg->mg_ptr;
+  int refs;
+
+  if (!map)
+    return 0;
+  mg->mg_ptr = 0;
+  if (map_has_buffer (sv, map))
+    {
+      SvPV_set (sv, 0);
+      SvCUR_set (sv, 0);
+      SvLEN_set (sv, 0);
+      if (SvPOK (sv))
+        (void) SvOK_off (sv);
+    }
+  if (map->readonly)
+    SvREADONLY_off (sv);
+  OP_REFCNT_LOCK;
+  refs = --map->refs;
+  OP_REFCNT_UNLOCK;
+  if (!refs)
+    {
+      int error = errno;
+      munmap (map->addr, map->len);
+      free (map);
+      errno = error;
+    }
+  return 0;
+}
+
+/* Called after every change of the scalar. */
+static int map_changed (pTHX_ SV *sv, MAGIC *mg);
+
+/* `local` gets a scalar without mapping. */
+static int
+map_local (pTHX_ SV *nsv, MAGIC *mg)
+{
+  PERL_UNUSED_ARG (nsv);
+  PERL_UNUSED_ARG (mg);
+  return 0;
+}
+
+#ifdef USE_ITHREADS
+static int
+map_dup (pTHX_ MAGIC *mg, CLONE_PARAMS *params)
+{
+  struct mapping *map = (struct mapping *) mg->mg_ptr;
+  PERL_UNUSED_ARG (params);
+  mg->mg_private = 0;
+  if (map)
+    {
+      OP_REFCNT_LOCK;
+      ++map->refs;
+      OP_REFCNT_UNLOCK;
+    }
+  return 0;
+}
+#endif
+
+static MGVTBL map_vtbl = {
+  0, map_changed, 0, 0, map_free, 0,
+#ifdef USE_ITHREADS
+  map_dup,
+#else
+  0,
+#endif
+  map_local
+};
+
+static int
+map_changed (pTHX_ SV *sv, MAGIC *mg)
+{
+  struct mapping *map = (struct mapping *) mg->mg_ptr;
+
+  if (!map || mg->mg_private)
+    return 0;
+  if (map_has_buffer (sv, map) && SvPOK (sv))
+    {
+      STRLEN len = SvCUR (sv);
+      char *copy;
+      if (len == map->len)
+        return 0;
+      /* Shortened in place. */
+      if (len > map->len)
+        len = map->len;
+      Newx (copy, len + 1, char);
+      Copy (map->addr, copy, len, char);
+      copy[len] = 0;
+      SvPV_set (sv, copy);
+      SvCUR_set (sv, len);
+      SvLEN_set (sv, len + 1);
+    }
+  sv_unmagicext (sv, PERL_MAGIC_ext, &map_vtbl);
+  return 0;
+}
+
+static MAGIC *
+map_magic (pTHX_ SV *sv)
+{
+  if (SvTYPE (sv) < SVt_PVMG || SvTYPE (sv) > SVt_PVLV || !SvMAGIC (sv))
+    return 0;
+  return mg_findext (sv, PERL_MAGIC_ext, &map_vtbl);
+}
+
+/* perl refuses to undefine what is read-only. A mapping for reading is, so that nothing writes
+ * to its memory; but undefining writes nothing, and is how mappings are given up. So `undef` is
+ * told apart from all other changes here, in programs compiled after the module was loaded. */
+static OP *
+map_undef (pTHX)
+{
+  SV *sv = 0;
+  if (PL_op->op_private & OPpTARGET_MY)
+    sv = PAD_SVl (PL_op->op_targ);
+  else if (PL_op->op_private)
+    sv = *PL_stack_sp;
+#ifdef OPpUNDEF_KEEP_PV
+  /* `$scalar = undef` is an assignment. */
+  if (PL_op->op_private & OPpUNDEF_KEEP_PV)
+    sv = 0;
+#endif
+  if (sv && SvREADONLY (sv))
+    {
+      MAGIC *mg = map_magic (aTHX_ sv);
+      if (mg && !mg->mg_private && ((struct mapping *) mg->mg_ptr)->readonly)
+        SvREADONLY_off (sv);
+    }
+  return PL_ppaddr[OP_UNDEF] (aTHX);
+}
+
+static OP *
+map_check_undef (pTHX_ OP *o)
+{
+  o = map_next_check (aTHX_ o);
+  if (o->op_type == OP_UNDEF && o->op_ppaddr == PL_ppaddr[OP_UNDEF])
+    o->op_ppaddr = map_undef;
+  return o;
+}
+
+/* The scalar itself, where an element that may not exist yet is passed to a sub. `create`: the
+ * caller is going to map memory to it, so that the element has to exist, and dies if it cannot be
+ * changed. */
+int
+xs_map_scalar (void *perl, SV *sv, int create, SV **out)
+{
+  THX (perl);
+  if (SvTYPE (sv) == SVt_PVLV && LvTYPE (sv) == 'y')
+    GUARD (
+      SvGETMAGIC (sv);
+      if (create && LvTARGLEN (sv))
+        SvSETMAGIC (sv);
+      if (!LvTARGLEN (sv) && LvTARG (sv))
+        sv = LvTARG (sv);
+    );
+  *out = sv;
+  if (!create)
+    return 0;
+  if (SvTYPE (sv) > SVt_PVLV || SvTYPE (sv) == SVt_REGEXP || (isGV_with_GP (sv) && !SvFAKE (sv))
+      || (SvREADONLY (sv) && !map_magic (aTHX_ sv)))
+    GUARD (Perl_croak_no_modify (););
+  return 0;
+}
+
+enum { MAP_HERE = 1, MAP_IN_USE = 2, MAP_SHARED_WITH_CLONE = 4 };
+
+/* What is mapped to a scalar: 0 if nothing. */
+int
+xs_map_find (void *perl, SV *sv, char **addr, size_t *len)
+{
+  THX (perl);
+  MAGIC *mg = map_magic (aTHX_ sv);
+  struct mapping *map;
+  int found = MAP_HERE;
+
+  if (mg)
+    {
+      map_changed (aTHX_ sv, mg);
+      mg = map_magic (aTHX_ sv);
+    }
+  if (!mg || !mg->mg_ptr)
+    return 0;
+  map = (struct mapping *) mg->mg_ptr;
+  *addr = map->addr;
+  *len = map->len;
+  if (mg->mg_private)
+    found |= MAP_IN_USE;
+  OP_REFCNT_LOCK;
+  if (map->refs > 1)
+    found |= MAP_SHARED_WITH_CLONE;
+  OP_REFCNT_UNLOCK;
+  return found;
+}
+
+/* Unmaps: the scalar is undefined then. Not for one in use. */
+void
+xs_map_drop (void *perl, SV *sv)
+{
+  THX (perl);
+  if (map_magic (aTHX_ sv))
+    sv_unmagicext (sv, PERL_MAGIC_ext, &map_vtbl);
+}
+
+/* Makes mapped memory the value of a scalar that xs_map_scalar gave. -1: it is in use by now, or
+ * there is no memory. The mapping is the caller's again unless 0 is returned. */
+int
+xs_map_set (void *perl, SV *sv, char *addr, size_t len, int readonly)
+{
+  THX (perl);
+  struct mapping *map;
+  MAGIC *mg;
+
+  /* What goes may have a destructor, and that may do anything to this scalar. */
+  if (SvTHINKFIRST (sv))
+    GUARD (sv_force_normal_flags (sv, SV_COW_DROP_PV););
+  mg = map_magic (aTHX_ sv);
+  if ((mg && mg->mg_private) || (SvREADONLY (sv) && !mg) || SvROK (sv) || SvIsCOW (sv) || isGV_with_GP (sv))
+    return -1;
+  xs_map_drop (perl, sv);
+  map = (struct mapping *) malloc (sizeof *map);
+  if (!map)
+    return -1;
+  map->addr = addr;
+  map->len = len;
+  map->readonly = readonly;
+  map->refs = 1;
+
+  SvUPGRADE (sv, SVt_PVMG);
+  SvPV_free (sv);
+  SvPV_set (sv, addr);
+  SvCUR_set (sv, len);
+  SvLEN_set (sv, 0);
+  SvPOK_only (sv);
+  if (SvMAGICAL (sv))
+    sv_unmagic (sv, PERL_MAGIC_utf8);   /* what was known of the old string */
+  mg = sv_magicext (sv, 0, PERL_MAGIC_ext, &map_vtbl, 0, 0);
+  mg->mg_ptr = (char *) map;
+  mg->mg_private = 0;
+  mg->mg_flags |= MGf_LOCAL;
+#ifdef USE_ITHREADS
+  mg->mg_flags |= MGf_DUP;
+#endif
+  if (readonly)
+    SvREADONLY_on (sv);
+  return 0;
+}
+
+/* The memory of a mapped scalar is somewhere else now. */
+void
+xs_map_move (void *perl, SV *sv, char *addr, size_t len)
+{
+  THX (perl);
+  MAGIC *mg = map_magic (aTHX_ sv);
+  if (mg && mg->mg_ptr)
+    {
+      struct mapping *map = (struct mapping *) mg->mg_ptr;
+      map->addr = addr;
+      map->len = len;
+      SvPV_set (sv, addr);
+      SvCUR_set (sv, len);
+    }
+}
+
+/* Begins and ends the use of a scalar's memory by requests (M3). */
+static void
+map_use (SV *sv, int begin)
+{
+  dTHX;
+  MAGIC *mg = map_magic (aTHX_ sv);
+  if (mg)
+    mg->mg_private = (U16) begin;
+}
+
 /* ---- buffers that a request uses in place ---------------------------------- */
 
 /* Makes sv a plain octet string of its own with room for `need` octets (and a NUL), without
@@ -843,6 +1146,7 @@ xs_pin (SV *sv)
 {
   size_t cap = SvLEN (sv);
   SvLEN_set (sv, 0);
+  map_use (sv, 1);
   return cap;
 }
 
@@ -850,7 +1154,7 @@ xs_pin (SV *sv)
 int
 xs_unpin (SV *sv, char *ptr, size_t cap)
 {
-  dTHX;
+  map_use (sv, 0);
   if (SvTYPE (sv) >= SVt_PV && SvPVX (sv) == ptr)
     {
       if (cap && !SvLEN (sv))

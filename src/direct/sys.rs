@@ -154,7 +154,7 @@ linux! {
             unsafe {
                 (*at).si_signo = signal;
                 (*at).si_code = info.code;
-                let queued = (3 * size_of::<c_int>()).next_multiple_of(align_of::<*mut c_void>());
+                let queued = (3 * std::mem::size_of::<c_int>()).next_multiple_of(std::mem::align_of::<*mut c_void>());
                 at.cast::<u8>().add(queued).cast::<Queued>().write(Queued {
                     pid: info.pid,
                     uid: info.uid,

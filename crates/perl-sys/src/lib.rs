@@ -84,6 +84,9 @@ pub const V_OBJECT: u32 = 2048;
 pub const V_ARRAY: u32 = 4096;
 pub const V_HASH: u32 = 8192;
 
+pub const MAP_IN_USE: c_int = 2;
+pub const MAP_SHARED_WITH_CLONE: c_int = 4;
+
 extern "C" {
     // entries
     pub fn xs_boot(a: *mut c_void, b: *mut c_void, entry: *const Entry);
@@ -195,6 +198,25 @@ extern "C" {
     pub fn xs_stat_size() -> usize;
     pub fn xs_set_stat(perl: Interpreter, st: *const c_void, lstat: c_int);
     pub fn xs_get_stat(perl: Interpreter) -> *const c_void;
+
+    // mapped memory
+    pub fn xs_map_scalar(perl: Interpreter, sv: *mut SV, create: c_int, out: *mut *mut SV)
+        -> c_int;
+    pub fn xs_map_find(
+        perl: Interpreter,
+        sv: *mut SV,
+        addr: *mut *mut c_char,
+        len: *mut usize,
+    ) -> c_int;
+    pub fn xs_map_drop(perl: Interpreter, sv: *mut SV);
+    pub fn xs_map_set(
+        perl: Interpreter,
+        sv: *mut SV,
+        addr: *mut c_char,
+        len: usize,
+        readonly: c_int,
+    ) -> c_int;
+    pub fn xs_map_move(perl: Interpreter, sv: *mut SV, addr: *mut c_char, len: usize);
 
     // buffers
     pub fn xs_own_buffer(

@@ -14,7 +14,7 @@ mod scalar;
 
 pub use call::{set_panic_prefix, Args, Body, Called, Returns};
 pub use perl_sys::Number;
-pub use scalar::{Owned, Room, Sv, View};
+pub use scalar::{Mapping, Owned, Room, Sv, View};
 
 use std::borrow::Cow;
 use std::ffi::c_int;

@@ -55,6 +55,16 @@ pub enum Room {
     NoMemory,
 }
 
+/// Memory that is mapped to a scalar.
+pub struct Mapping {
+    pub addr: *mut u8,
+    pub len: usize,
+    /// A pinned buffer: it must stay where it is.
+    pub in_use: bool,
+    /// An interpreter that was cloned has a scalar with the same memory.
+    pub shared: bool,
+}
+
 /// What kind of scalar it is, without running Perl code.
 #[derive(Clone, Copy)]
 pub struct View(u32);
@@ -507,5 +517,74 @@ impl Perl {
         // SAFETY: the caller's word.
         let done = unsafe { sys::xs_set_heap(self.raw(), sv.0, ptr.cast(), len, cap) };
         self.called(done)
+    }
+
+    /// The scalar that an argument stands for, where perl passes an element that may not exist
+    /// yet. `create`: to map memory to it; the element has to exist then.
+    ///
+    /// Perl: tied arrays and hashes run Perl code; with `create`, what is read-only dies.
+    pub fn map_scalar(self, sv: Sv, create: bool) -> Result<Sv> {
+        let mut out = std::ptr::null_mut();
+        // SAFETY: X1.
+        jump(unsafe { sys::xs_map_scalar(self.raw(), sv.0, create as c_int, &mut out) })?;
+        Ok(Sv(out))
+    }
+
+    /// What is mapped to a scalar, unless the user has assigned something else meanwhile.
+    pub fn mapping(self, sv: Sv) -> Option<Mapping> {
+        let mut addr = std::ptr::null_mut();
+        let mut len = 0;
+        // SAFETY: X1.
+        let found = unsafe { sys::xs_map_find(self.raw(), sv.0, &mut addr, &mut len) };
+        (found != 0).then_some(Mapping {
+            addr: addr.cast(),
+            len,
+            in_use: found & sys::MAP_IN_USE != 0,
+            shared: found & sys::MAP_SHARED_WITH_CLONE != 0,
+        })
+    }
+
+    /// Unmaps; the scalar is undefined then.
+    ///
+    /// # Safety
+    ///
+    /// Nothing else uses the memory: the mapping is not `in_use`.
+    pub unsafe fn drop_mapping(self, sv: Sv) {
+        // SAFETY: X1, and the caller's word.
+        unsafe { sys::xs_map_drop(self.raw(), sv.0) }
+    }
+
+    /// Makes mapped memory the value of a scalar. `false`, as an error does, leaves the memory
+    /// with the caller.
+    ///
+    /// Perl: a reference that goes may run a destructor.
+    ///
+    /// # Safety
+    ///
+    /// `addr` is a mapping of `len` octets that nothing else unmaps, and [`Perl::map_scalar`] gave
+    /// the scalar.
+    pub unsafe fn set_mapping(
+        self,
+        sv: Sv,
+        addr: *mut u8,
+        len: usize,
+        readonly: bool,
+    ) -> Result<bool> {
+        // SAFETY: X1, and the caller's word.
+        match unsafe { sys::xs_map_set(self.raw(), sv.0, addr.cast(), len, readonly as c_int) } {
+            0 => Ok(true),
+            -1 => Ok(false),
+            code => Err(Fail::Jump(code)),
+        }
+    }
+
+    /// Tells a mapped scalar that its memory was moved or resized.
+    ///
+    /// # Safety
+    ///
+    /// The memory [`Perl::mapping`] told of has become `len` octets at `addr`.
+    pub unsafe fn move_mapping(self, sv: Sv, addr: *mut u8, len: usize) {
+        // SAFETY: X1, and the caller's word.
+        unsafe { sys::xs_map_move(self.raw(), sv.0, addr.cast(), len) }
     }
 }
