@@ -325,6 +325,7 @@ for my $reinit (0, 1) {
             lives;
          };
          print "$status: $output, ";
+         release @gate;
          lives;
       };
       print "$status: $output, ";
