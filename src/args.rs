@@ -191,16 +191,16 @@ impl<'a> Parse<'a> {
     }
 
     pub fn path(&mut self, i: usize, name: &str) -> Result<Path> {
-        self.path_or_wide(i, &Parse::wide(name))
+        self.path_or_wide(i, || Parse::wide(name))
     }
 
     /// A path with a message of its own for characters above 255.
-    pub fn path_or_wide(&mut self, i: usize, wide: &str) -> Result<Path> {
+    pub fn path_or_wide(&mut self, i: usize, wide: impl Fn() -> String) -> Result<Path> {
         let sv = self.args.get(i)?;
         self.path_of(sv, wide)
     }
 
-    fn path_of(&mut self, sv: Sv, wide: &str) -> Result<Path> {
+    fn path_of(&mut self, sv: Sv, wide: impl Fn() -> String) -> Result<Path> {
         let parts = wd::parts(self.perl, self.half, sv, wide)?;
         Ok(parts.path(self))
     }
@@ -214,10 +214,10 @@ impl<'a> Parse<'a> {
     pub fn symlink(&mut self) -> Result<Op> {
         let (perl, half) = (self.perl, self.half);
         let target = self.args.get(0)?;
-        let target = wd::parts(perl, half, target, &Parse::wide("oldpath"))?;
+        let target = wd::parts(perl, half, target, || Parse::wide("oldpath"))?;
         let text = target.text.to_vec();
         let link = self.args.get(1)?;
-        let link = wd::parts(perl, half, link, &Parse::wide("newpath"))?;
+        let link = wd::parts(perl, half, link, || Parse::wide("newpath"))?;
         let path = if target.has_wd() && !link.has_wd() {
             target.path_to(link.text, self)
         } else {
@@ -244,7 +244,7 @@ impl<'a> Parse<'a> {
                 return Ok(Target::Fd(fd));
             }
         }
-        self.path_of(sv, &Parse::wide("fh_or_path"))
+        self.path_of(sv, || Parse::wide("fh_or_path"))
             .map(Target::Path)
     }
 

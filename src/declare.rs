@@ -195,7 +195,7 @@ requests! {
 
     aio_slurp ("$$$$;$") "pathname, offset, length, data, callback" Slurp simple
         |p| {
-            let path = p.path_or_wide(0, "Wide character in subroutine entry")?;
+            let path = p.path_or_wide(0, || "Wide character in subroutine entry".into())?;
             let offset = p.long_or(1, 0)?;
             let len = p.length(2, 0)?;
             p.destination(3)?;

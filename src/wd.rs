@@ -142,13 +142,13 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Takes a path argument apart. `wide` is the message for a character above 255 outside a pair.
+/// Takes a path argument apart. `wide` makes the message for a character above 255 outside a pair.
 ///
 /// Perl: magic and overloading run Perl code; bad arguments croak.
-pub fn parts<'a>(perl: Perl, half: &Half, sv: Sv, wide: &str) -> Result<Parts<'a>> {
+pub fn parts<'a>(perl: Perl, half: &Half, sv: Sv, wide: impl Fn() -> String) -> Result<Parts<'a>> {
     let Some(body) = sv.referent() else {
         let Some(text) = perl.bytes(sv)? else {
-            return Fail::croak(wide.to_owned());
+            return Fail::croak(wide());
         };
         return Ok(Parts {
             object: None,

@@ -215,7 +215,8 @@ xs_dec (void *perl, SV *sv)
 enum
 {
   V_OK = 1, V_REF = 2, V_POK = 4, V_NUM = 8, V_MAGIC = 16, V_READONLY = 32, V_GLOB = 64,
-  V_IO = 128, V_CODE = 256, V_UTF8 = 512, V_COW = 1024, V_OBJECT = 2048, V_ARRAY = 4096, V_HASH = 8192
+  V_IO = 128, V_CODE = 256, V_UTF8 = 512, V_COW = 1024, V_OBJECT = 2048, V_ARRAY = 4096, V_HASH = 8192,
+  V_OBJECT_REF = 16384
 };
 
 U32
@@ -223,7 +224,7 @@ xs_view (SV *sv)
 {
   U32 v = 0;
   if (SvOK (sv) || isGV_with_GP (sv)) v |= V_OK;
-  if (SvROK (sv)) v |= V_REF;
+  if (SvROK (sv)) v |= SvOBJECT (SvRV (sv)) ? V_REF | V_OBJECT_REF : V_REF;
   if (SvPOK (sv)) v |= V_POK;
   if (SvNIOK (sv)) v |= V_NUM;
   if (SvGMAGICAL (sv)) v |= V_MAGIC;
@@ -841,7 +842,7 @@ map_free (pTHX_ SV *sv, MAGIC *mg)
 /* Called after every change of the scalar. */
 static int map_changed (pTHX_ SV *sv, MAGIC *mg);
 
-/* `local` gets a scalar without mapping. */
+/* `local` gets a scalar without mapping, to which perl passes read-only on. */
 static int
 map_local (pTHX_ SV *nsv, MAGIC *mg)
 {

@@ -51,7 +51,11 @@ impl Marks {
     }
 
     pub fn clear(&self, key: Key) {
-        self.of(key).store(0, Ordering::Relaxed);
+        // Workers read the neighbours of this byte all the time: it is rarely set, so look first.
+        let mark = self.of(key);
+        if mark.load(Ordering::Relaxed) != 0 {
+            mark.store(0, Ordering::Relaxed);
+        }
     }
 
     pub fn is_set(&self, key: Key) -> bool {

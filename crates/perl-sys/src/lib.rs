@@ -83,6 +83,7 @@ pub const V_COW: u32 = 1024;
 pub const V_OBJECT: u32 = 2048;
 pub const V_ARRAY: u32 = 4096;
 pub const V_HASH: u32 = 8192;
+pub const V_OBJECT_REF: u32 = 16384;
 
 pub const MAP_IN_USE: c_int = 2;
 pub const MAP_SHARED_WITH_CLONE: c_int = 4;

@@ -83,7 +83,8 @@ impl Args {
             return Ok(self.perl.undef());
         };
         let view = sv.view();
-        if view.is_magical() || view.is_ref() {
+        if view.is_magical() || view.is_object_ref() {
+            // Reading it may run Perl code, now or when it is used.
             self.keep();
             return self.perl.fetch(sv);
         }

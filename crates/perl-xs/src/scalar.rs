@@ -89,6 +89,7 @@ views! {
     is_code V_CODE "A code body.";
     is_cow V_COW "Shares its buffer with others.";
     is_object V_OBJECT "A blessed body.";
+    is_object_ref V_OBJECT_REF "A reference to a blessed body, which may be overloaded.";
     is_array V_ARRAY "An array body.";
     is_hash V_HASH "A hash body.";
     is_utf8 V_UTF8 "Its string is kept in UTF-8.";
