@@ -424,6 +424,12 @@ pub unsafe fn mmap(
     let offset = offset as libc::off_t;
     // SAFETY: the caller's word.
     let addr = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, offset) };
+    if addr.is_null() {
+        // MAP_FIXED with privileges: no scalar can have its string there.
+        // SAFETY: nothing has seen it.
+        unsafe { libc::munmap(addr, len) };
+        return Err(libc::EINVAL);
+    }
     mapped(addr)
 }
 
