@@ -416,7 +416,7 @@ for my $reinit (0, 1) {
    };
    IO::AIO::max_parallel 3;
    both "the worker limit is the parent's", "3", $limit;
-   IO::AIO::min_parallel $want = 8;
+   IO::AIO::min_parallel ($want = 8);
    both "the default limit", "8", $limit;
    @log = ();
 }
