@@ -5,8 +5,9 @@
 //! R2  Workers are started by the owner alone: one for each ready job that neither the workers
 //!     on their way nor those asleep can take, while the limit allows. So n long requests run
 //!     side by side as long as n is within the limit.
-//! R3  At most one worker lingers.
-//! R4  Every count changes under the ready lock, in the place that makes the change true.
+//! R3  At most one worker lingers: the one whose slot is open.
+//! R4  Every count but `returning` changes under the ready lock, in the place that makes the
+//!     change true.
 //!
 //! The README of this crate walks through the races.
 //!

@@ -15,6 +15,7 @@ use aio_engine::pipe::Edge;
 use aio_engine::pool::{Limits, Need, Pool};
 use aio_engine::results::{Batch, Ranked, Results};
 use aio_engine::Priority;
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
@@ -287,6 +288,8 @@ enum Owner {
     Lingers,
     /// Looks, then lets go of what it found and blocks.
     LetsGo,
+    /// Looks for the first result, and blocks on the descriptor for the others.
+    LooksOnce,
     /// Blocks on the descriptor only, as an event loop does.
     Watches,
     /// Said that it would look, and blocks on the descriptor all the same.
@@ -325,15 +328,13 @@ fn deliver(workers: u32, each: u32, owner: Owner) {
             })
             .collect();
         let mut next = vec![0; workers as usize];
-        for _ in 0..workers * each {
+        for turn in 0..workers * each {
             match owner {
                 Owner::Watches | Owner::ChangesItsMind => flag.block(),
-                Owner::Lingers | Owner::LetsGo => {
+                Owner::LooksOnce if turn > 0 => flag.block(),
+                Owner::Lingers | Owner::LetsGo | Owner::LooksOnce => {
                     if !batch.waits(&results) {
                         batch.look(&results);
-                        if !batch.waits(&results) {
-                            thread::yield_now();
-                        }
                         if !batch.waits(&results) && !batch.settle(&results) {
                             flag.block();
                         }
@@ -350,7 +351,7 @@ fn deliver(workers: u32, each: u32, owner: Owner) {
             let Item(worker, n) = *result.expect("a result was there");
             assert_eq!(next[worker as usize], n, "out of order");
             next[worker as usize] += 1;
-            if owner != Owner::Watches {
+            if !matches!(owner, Owner::Watches | Owner::LooksOnce) {
                 batch.expect(&results);
             }
         }
@@ -380,6 +381,12 @@ fn results_survive_an_owner_that_lets_go() {
 }
 
 #[test]
+fn results_reach_an_owner_that_looks_once() {
+    deliver(1, 2, Owner::LooksOnce);
+    deliver(2, 1, Owner::LooksOnce);
+}
+
+#[test]
 fn results_reach_an_owner_that_watches() {
     deliver(1, 3, Owner::Watches);
     deliver(2, 1, Owner::Watches);
@@ -387,6 +394,52 @@ fn results_reach_an_owner_that_watches() {
 
 #[test]
 fn results_reach_an_owner_that_changes_its_mind() {
+    deliver(1, 1, Owner::ChangesItsMind);
     deliver(1, 2, Owner::ChangesItsMind);
     deliver(2, 1, Owner::ChangesItsMind);
+}
+
+/// One worker's result is in the slot and in debt when another's arrives: the first stays the
+/// first, whoever settles the debt.
+#[test]
+fn results_keep_their_order_across_workers() {
+    model(|| {
+        let flag = Flag::default();
+        let results = Arc::new(Results::new(flag.clone()));
+        let batch = Batch::new();
+        batch.expect(&results);
+        let arrived = Arc::new(AtomicBool::new(false));
+        let first = {
+            let (results, arrived) = (results.clone(), arrived.clone());
+            thread::spawn(move || {
+                let in_debt = results.push(Box::new(Item(0, 0)));
+                arrived.store(true, Ordering::Release);
+                if in_debt {
+                    results.settle();
+                }
+            })
+        };
+        let second = {
+            let results = results.clone();
+            thread::spawn(move || {
+                let later = arrived.load(Ordering::Acquire);
+                if results.push(Box::new(Item(1, later.into()))) {
+                    results.settle();
+                }
+            })
+        };
+        let mut take = || {
+            flag.block();
+            *batch
+                .take(&results)
+                .expect("readable, so there is a result")
+        };
+        let order = [take(), take()];
+        if let Item(1, later) = order[0] {
+            assert_eq!(later, 0, "the second overtook the first");
+        }
+        first.join().unwrap();
+        second.join().unwrap();
+        assert!(batch.take(&results).is_none() && !flag.readable());
+    });
 }

@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 
+use aio_engine::results::{Batch, Results};
 use aio_engine::{Engine, ResultPipe};
 use proptest::prelude::*;
 
@@ -68,6 +69,21 @@ fn a_late_result_of_higher_priority_overtakes_those_already_moved_over() {
     for expected in [11, 1, 2, 10, 12] {
         assert!(readable(pipe.fd()));
         assert_eq!(engine.take().unwrap().key, expected);
+    }
+    assert!(!readable(pipe.fd()));
+}
+
+/// The slot is for a result that nothing else waits before.
+#[test]
+fn a_result_does_not_overtake_one_that_waits_already() {
+    let pipe = ResultPipe::open().unwrap();
+    let (results, batch) = (Results::new(pipe), Batch::new());
+    batch.expect(&results);
+    results.push_behind(nop(1, 0));
+    assert!(!results.push(nop(2, 0)), "announced with the first");
+    for expected in [1, 2] {
+        assert!(readable(pipe.fd()));
+        assert_eq!(batch.take(&results).unwrap().key, expected);
     }
     assert!(!readable(pipe.fd()));
 }
