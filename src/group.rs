@@ -161,6 +161,7 @@ pub fn feed_with(perl: Perl, args: &Args) -> Result<Returns> {
 
 /// Feeds where no delivery is going on, so that nobody else looks whether the group is over (G2).
 fn feed_outside(perl: Perl, half: &Half, group: Key) -> Result<()> {
+    half.check_depth()?;
     if half.across(perl, || feed(perl, half, group))?.is_some() {
         requeue_if_over(half, group);
     }

@@ -37,13 +37,61 @@ pub struct Half {
     pub wds: Wds,
     /// The scalar that status callbacks get, between two of them.
     pub status: RefCell<Option<Owned>>,
-    /// Jobs that have been delivered, to be used again.
+    /// Jobs that have been delivered, to be used again: it is their memory that is kept.
+    #[allow(clippy::vec_box)]
     spare: RefCell<Vec<Box<Job>>>,
     /// The interpreter is being taken down.
     pub closing: Cell<bool>,
     /// Grows whenever all requests are forgotten. Whoever holds a key while Perl code runs
     /// compares: a callback may fork or call `reinit`.
     epoch: Cell<u64>,
+    stack: Stack,
+}
+
+/// The C stack of the interpreter's thread. Polls may be nested to any depth that it allows; a
+/// program that goes on gets an exception before the stack ends.
+struct Stack {
+    low: usize,
+    high: usize,
+}
+
+/// What is kept free for perl and the system below the last poll.
+const STACK_RESERVE: usize = 256 << 10;
+
+impl Stack {
+    #[cfg(target_os = "linux")]
+    fn of_this_thread() -> Stack {
+        let mut stack = Stack { low: 0, high: 0 };
+        // SAFETY: the attributes are initialised by the first call and released at the end.
+        unsafe {
+            let mut attr: libc::pthread_attr_t = std::mem::zeroed();
+            if libc::pthread_getattr_np(libc::pthread_self(), &mut attr) == 0 {
+                let mut addr = std::ptr::null_mut();
+                let mut size = 0;
+                if libc::pthread_attr_getstack(&attr, &mut addr, &mut size) == 0 {
+                    stack = Stack {
+                        low: addr as usize,
+                        high: addr as usize + size,
+                    };
+                }
+                libc::pthread_attr_destroy(&mut attr);
+            }
+        }
+        stack
+    }
+
+    /// Where the stack cannot be asked for, nothing is refused.
+    #[cfg(not(target_os = "linux"))]
+    fn of_this_thread() -> Stack {
+        Stack { low: 0, high: 0 }
+    }
+
+    /// Is the end near? A coroutine's stack is another one, of which nothing is known.
+    fn is_short(&self) -> bool {
+        let here = 0u8;
+        let here = std::ptr::from_ref(&here) as usize;
+        (self.low..self.high).contains(&here) && here - self.low < STACK_RESERVE
+    }
 }
 
 struct Hold {
@@ -92,6 +140,7 @@ pub fn found(perl: Perl) -> Result<&'static Half> {
         spare: RefCell::new(Vec::new()),
         closing: Cell::new(false),
         epoch: Cell::new(0),
+        stack: Stack::of_this_thread(),
     });
     HALF.store(Box::into_raw(half), Ordering::Release);
     OWNER.store(perl.raw(), Ordering::Release);
@@ -147,6 +196,14 @@ impl Half {
     /// A single look at the engine. `None` while the interpreter is being taken down.
     pub fn with_engine<R>(&self, look: impl FnOnce(&Engine) -> R) -> Option<R> {
         self.engine.borrow().as_ref().map(look)
+    }
+
+    /// Before Perl code is called that may come back here.
+    pub fn check_depth(&self) -> Result<()> {
+        if self.stack.is_short() {
+            return Fail::croak("IO::AIO: polls and feeders are nested too deeply");
+        }
+        Ok(())
     }
 
     fn start_over_after_fork(&self, perl: Perl) -> Result<()> {

@@ -16,6 +16,7 @@ const RETRY: Duration = Duration::from_millis(50);
 ///
 /// Perl: runs callbacks; an exception of one passes through.
 fn poll(perl: Perl, half: &Half) -> Result<bool> {
+    half.check_depth()?;
     let max_reqs = half.max_poll_reqs.get();
     let max_time = half.max_poll_time.get();
     let end = (max_time > 0.0)

@@ -65,6 +65,8 @@ pub struct Group {
     pub first: Key,
     pub last: Key,
     pub count: usize,
+    /// How many of the members are groups.
+    pub groups: usize,
     pub limit: i64,
     /// Any scalar, or null.
     pub feeder: *mut SV,
@@ -84,6 +86,7 @@ impl Default for Group {
             first: NONE,
             last: NONE,
             count: 0,
+            groups: 0,
             limit: 0,
             feeder: std::ptr::null_mut(),
             result: Vec::new(),
@@ -216,6 +219,7 @@ impl Table {
 
     /// Puts a request at the end of a group's list.
     pub fn link(&mut self, group: Key, member: Key) {
+        let nested = self.get(member).is_group();
         let Some(g) = self.group_mut(group) else {
             return;
         };
@@ -225,6 +229,7 @@ impl Table {
             g.first = member;
         }
         g.count += 1;
+        g.groups += nested as usize;
         g.fresh += 1;
         if last != NONE {
             self.get_mut(last).next = member;
@@ -238,7 +243,7 @@ impl Table {
     /// Takes a request out of its group; gives the group.
     pub fn unlink(&mut self, member: Key) -> Option<Key> {
         let m = self.get_mut(member);
-        let (group, prev, next) = (m.group, m.prev, m.next);
+        let (group, prev, next, nested) = (m.group, m.prev, m.next, m.is_group());
         if group == NONE {
             return None;
         }
@@ -257,16 +262,17 @@ impl Table {
             g.last = prev;
         }
         g.count -= 1;
+        g.groups -= nested as usize;
         Some(group)
     }
 
-    /// Would `member` inside `group` close a circle? Only a group that has members can be above
+    /// Would `member` inside `group` close a circle? Only a group that has groups can be above
     /// another, and one that is in a group is refused anyway, so the walk up is rarely made.
     pub fn contains(&self, member: Key, group: Key) -> bool {
         if member == group {
             return true;
         }
-        if self.group(member).map_or(0, |g| g.count) == 0 {
+        if self.group(member).map_or(0, |g| g.groups) == 0 {
             return false;
         }
         let mut up = self.get(group).group;

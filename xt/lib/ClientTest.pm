@@ -72,7 +72,7 @@ sub client {
    }
    eval "require $_; 1" or die $@ for @module;
    Test::More::ok (1, "with @module the module under test is loaded") if under_test;
-   Test::More::diag (join ", ", (map "$_ " . $_->VERSION, @module), under_test);
+   Test::More::diag (join ", ", (map { my $v = $_->VERSION; defined $v ? "$_ $v" : () } @module), under_test);
 }
 
 sub _installed {
