@@ -152,6 +152,7 @@ pub fn requeue_if_over(half: &Half, group: Key) {
 }
 
 /// A request whose callback jumped: everything goes to perl's temporaries, nothing runs (D3).
+#[inline(never)] // keeps the frame of a nested poll small
 fn give_up(perl: Perl, half: &Half, key: Key) {
     let (group, request) = {
         let mut table = half.table.borrow_mut();
@@ -300,6 +301,7 @@ fn argument_now<'a>(perl: Perl, sv: Sv) -> &'a [u8] {
 }
 
 /// A group: its callback gets what `result` stored.
+#[inline(never)] // keeps the frame of a nested poll small
 fn call_group(
     perl: Perl,
     half: &Half,
@@ -340,6 +342,7 @@ fn call_group(
 }
 
 /// The job inside a composite: its result is the group's.
+#[inline(never)] // keeps the frame of a nested poll small
 fn pass_to_group(
     perl: Perl,
     half: &Half,
@@ -386,6 +389,7 @@ fn set_stat_cache(perl: Perl, job: &Job) {
 /// Ends the use of a data scalar: what was read becomes its value.
 ///
 /// Perl: set magic runs Perl code.
+#[inline(never)] // keeps the frame of a nested poll small
 fn store(
     perl: Perl,
     half: &Half,
@@ -449,6 +453,7 @@ fn store(
 }
 
 /// The arguments a result becomes, where they are not just a status.
+#[inline(never)] // keeps the frame of a nested poll small
 fn arguments(perl: Perl, half: &Half, reply: Reply, job: &mut Job) -> Result<Vec<Owned>> {
     let failed = job.done.result < 0;
     let output = std::mem::take(&mut job.done.output);

@@ -168,33 +168,50 @@ unsafe extern "C" fn run(
         )
     }));
 
+    let outcome = match outcome {
+        Ok(outcome) => tell(perl, ax, outcome),
+        Err(panic) => tell_panic(perl, panic),
+    };
+    // SAFETY: the stub's own local variable.
+    unsafe { *out = outcome };
+}
+
+/// An entry's result as the stub wants it.
+#[inline(never)] // keeps the frame of a nested call small
+fn tell(perl: Perl, ax: c_int, outcome: Result<Returns>) -> Outcome {
     let (kind, n, sv) = match outcome {
-        Ok(Ok(Returns::Nothing)) => (sys::XS_RETURN, 0, std::ptr::null_mut()),
-        Ok(Ok(Returns::One(sv))) => (sys::XS_RETURN, 1, mortal(sv)),
-        Ok(Ok(Returns::Constant(sv))) => (sys::XS_RETURN, 1, sv.raw()),
-        Ok(Ok(Returns::List(list))) => {
+        Ok(Returns::Nothing) => (sys::XS_RETURN, 0, std::ptr::null_mut()),
+        Ok(Returns::One(sv)) => (sys::XS_RETURN, 1, mortal(sv)),
+        Ok(Returns::Constant(sv)) => (sys::XS_RETURN, 1, sv.raw()),
+        Ok(Returns::List(list)) => {
             let raw: Vec<*mut SV> = list.into_iter().map(mortal).collect();
             // SAFETY: X1; the values are mortal.
             unsafe { sys::xs_put(perl.raw(), ax, raw.len() as c_int, raw.as_ptr()) };
             (sys::XS_RETURN, raw.len() as c_int, std::ptr::null_mut())
         }
-        Ok(Err(Fail::Croak(text))) => (sys::XS_CROAK, 0, mortal(perl.new_bytes(text.as_bytes()))),
-        Ok(Err(Fail::Message(sv))) => (sys::XS_CROAK, 0, mortal(sv)),
-        Ok(Err(Fail::Die(sv))) => (sys::XS_RETHROW, 0, mortal(sv)),
-        Ok(Err(Fail::Jump(code))) => (sys::XS_JUMP, code, std::ptr::null_mut()),
-        Err(panic) => {
-            let what = panic
-                .downcast_ref::<&str>()
-                .map(|s| s.to_string())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "panic".into());
-            let prefix = PANIC_PREFIX.get().copied().unwrap_or("internal error:");
-            let text = format!("{prefix} {what}; please report this");
-            (sys::XS_CROAK, 0, mortal(perl.new_bytes(text.as_bytes())))
-        }
+        Err(Fail::Croak(text)) => (sys::XS_CROAK, 0, mortal(perl.new_bytes(text.as_bytes()))),
+        Err(Fail::Message(sv)) => (sys::XS_CROAK, 0, mortal(sv)),
+        Err(Fail::Die(sv)) => (sys::XS_RETHROW, 0, mortal(sv)),
+        Err(Fail::Jump(code)) => (sys::XS_JUMP, code, std::ptr::null_mut()),
     };
-    // SAFETY: the stub's own local variable.
-    unsafe { *out = Outcome { kind, n, sv } };
+    Outcome { kind, n, sv }
+}
+
+#[cold]
+#[inline(never)]
+fn tell_panic(perl: Perl, panic: Box<dyn std::any::Any + Send>) -> Outcome {
+    let what = panic
+        .downcast_ref::<&str>()
+        .map(|s| s.to_string())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic".into());
+    let prefix = PANIC_PREFIX.get().copied().unwrap_or("internal error:");
+    let text = format!("{prefix} {what}; please report this");
+    Outcome {
+        kind: sys::XS_CROAK,
+        n: 0,
+        sv: mortal(perl.new_bytes(text.as_bytes())),
+    }
 }
 
 fn mortal(sv: Owned) -> *mut SV {
