@@ -8,7 +8,7 @@
 
 use std::ffi::CString;
 
-use aio_engine::{Arg, Buffer, Op, Path, Target};
+use aio_engine::{Arg, Buffer, Heap, Op, Path, Target};
 use perl_xs::{Args, Fail, Number, Owned, Perl, Result, Room, Sv};
 
 use crate::half::Half;
@@ -320,13 +320,33 @@ impl<'a> Parse<'a> {
                 errno: libc::EINVAL,
             });
         };
-        match perl.own_buffer(sv, need, self.half.holds(sv))? {
+        // Magic may replace the buffer of a scalar at any look at it, and one that another
+        // request holds cannot be made to fit: these get a buffer of the request's own, and the
+        // value at the end.
+        if sv.view().is_magical() || self.half.is_held(sv) {
+            let Ok(mut heap) = Heap::with_capacity(need) else {
+                return Ok(Op::Fail {
+                    errno: libc::ENOMEM,
+                });
+            };
+            let prefix = &self.data_bytes(value, "data")?[..from];
+            heap.put(prefix);
+            let ptr = heap.as_ptr();
+            self.half.hold(perl, sv, None);
+            self.extra().data = Some(Data {
+                heap: Some(heap),
+                ..Data::new(sv, from)
+            });
+            // SAFETY: the buffer has `need` octets, and is kept until the job is back.
+            let buf = unsafe { Buffer::new(ptr.add(from), len) };
+            return Ok(Op::Read { fd, offset, buf });
+        }
+        match perl.own_buffer(sv, need)? {
             Room::Yes(ptr) => {
                 self.half.hold(perl, sv, Some(ptr));
                 self.extra().data = Some(Data {
-                    sv: sv.own().into_raw(),
-                    source: sv.raw(),
-                    offset: from,
+                    pinned: true,
+                    ..Data::new(sv, from)
                 });
                 // SAFETY: the buffer has `need` octets, and the hold keeps it in place until
                 // the job is back.
@@ -366,7 +386,8 @@ impl<'a> Parse<'a> {
             && !view.is_magical()
             && !view.is_utf8()
             && !view.is_cow()
-            && !view.is_glob();
+            && !view.is_glob()
+            && !self.half.is_held(sv);
         let (source, ptr) = if plain {
             let ptr = self.data_bytes(sv, "data")?.as_ptr().cast_mut();
             self.half.hold(perl, sv, Some(ptr));
@@ -382,18 +403,14 @@ impl<'a> Parse<'a> {
             self.half.hold(perl, sv, None);
             (copy, ptr)
         };
-        let owner = sv.own().into_raw();
-        let source = if source.sv() == sv {
-            drop(source);
-            owner
-        } else {
-            source.into_raw()
+        let mut data = Data {
+            pinned: plain,
+            ..Data::new(sv, from)
         };
-        self.extra().data = Some(Data {
-            sv: owner,
-            source,
-            offset: from,
-        });
+        if source.sv() != sv {
+            data.source = source.into_raw();
+        }
+        self.extra().data = Some(data);
         // SAFETY: `from + len` is within the string, which stays in place until the job is back:
         // pinned, or in a scalar of the request's own.
         let buf = unsafe { Buffer::new(ptr.add(from), len) };
@@ -411,12 +428,7 @@ impl<'a> Parse<'a> {
         self.args.get(i)?;
         crate::direct::unmap(self.perl, sv)?;
         self.half.hold(self.perl, sv, None);
-        let sv = sv.own().into_raw();
-        self.extra().data = Some(Data {
-            sv,
-            source: sv,
-            offset: 0,
-        });
+        self.extra().data = Some(Data::new(sv, 0));
         Ok(())
     }
 

@@ -406,9 +406,22 @@ fn store(
         )
     };
     let back = half.let_go(perl, &data);
+    // Another request may still hold the scalar; the value is stored all the same.
+    let held = half.is_held(sv.sv());
+    if held {
+        sv.sv().set_readonly(false);
+    }
+    let len = data.offset + job.done.result.max(0) as usize;
     let called = match decl.reply {
+        Reply::Read if cancelled && data.heap.is_some() => Called::Returned,
+        Reply::Read if data.heap.is_some() => {
+            let bytes = data.heap.as_ref().map_or(&[][..], |heap| {
+                // SAFETY: the prefix was put there, and the read wrote the rest.
+                unsafe { std::slice::from_raw_parts(heap.as_ptr(), len) }
+            });
+            perl.set_bytes(sv.sv(), bytes)?
+        }
         Reply::Read => {
-            let len = data.offset + job.done.result.max(0) as usize;
             match back {
                 Buffered::InPlace { .. } if cancelled => Called::Returned,
                 // SAFETY: `read` made room for what was read, and the read wrote it.
@@ -445,6 +458,9 @@ fn store(
             Called::Returned
         }
     };
+    if held && half.is_held(sv.sv()) {
+        sv.sv().set_readonly(true);
+    }
     if let Some(source) = source {
         perl.release(source)?;
     }

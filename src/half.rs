@@ -345,6 +345,11 @@ impl Half {
             .is_some_and(|hold| !hold.was_readonly)
     }
 
+    /// Does a request hold this scalar?
+    pub fn is_held(&self, sv: Sv) -> bool {
+        self.holds.borrow().contains_key(&sv.raw())
+    }
+
     /// Holds a scalar read-only for a request, and its buffer in place if `pin` gives it.
     pub fn hold(&self, perl: Perl, sv: Sv, pin: Option<*mut u8>) {
         let mut holds = self.holds.borrow_mut();
@@ -356,7 +361,8 @@ impl Half {
         hold.requests += 1;
         sv.set_readonly(true);
         if let (Some(ptr), None) = (pin, hold.buffer) {
-            // SAFETY: the caller made it own that buffer.
+            // SAFETY: the caller made it own that buffer. Only the first request pins: later
+            // ones work on a buffer of their own.
             hold.buffer = Some((ptr, unsafe { perl.pin(sv) }));
         }
     }
@@ -367,25 +373,24 @@ impl Half {
         let Some(hold) = holds.get_mut(&data.sv) else {
             return Buffered::InPlace { own: false };
         };
-        hold.requests -= 1;
-        if hold.requests > 0 {
-            return Buffered::InPlace {
-                own: hold.buffer.is_some_and(|(_, cap)| cap > 0),
-            };
-        }
         // SAFETY: T2: the request holds a reference.
         let sv = unsafe { Sv::from_raw(data.sv) };
-        sv.set_readonly(hold.was_readonly);
-        let buffer = hold.buffer;
-        holds.remove(&data.sv);
-        match buffer {
-            // SAFETY: ptr and cap are what `hold` pinned.
-            Some((ptr, cap)) if !unsafe { perl.unpin(sv, ptr, cap) } => {
-                Buffered::Lost { ptr, own: cap > 0 }
+        hold.requests -= 1;
+        let mut back = Buffered::InPlace { own: false };
+        if data.pinned {
+            if let Some((ptr, cap)) = hold.buffer.take() {
+                // SAFETY: ptr and cap are what `hold` pinned.
+                back = match unsafe { perl.unpin(sv, ptr, cap) } {
+                    true => Buffered::InPlace { own: cap > 0 },
+                    false => Buffered::Lost { ptr, own: cap > 0 },
+                };
             }
-            Some((_, cap)) => Buffered::InPlace { own: cap > 0 },
-            None => Buffered::InPlace { own: false },
         }
+        if hold.requests == 0 {
+            sv.set_readonly(hold.was_readonly);
+            holds.remove(&data.sv);
+        }
+        back
     }
 }
 

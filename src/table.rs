@@ -5,9 +5,9 @@
 //!     [`Table::remove`], whose receiver releases them: dropping an entry runs no Perl code.
 //! T3  The table is borrowed for single looks and changes, never across a call into Perl.
 
-use aio_engine::{Key, Priority};
+use aio_engine::{Heap, Key, Priority};
 use perl_sys::SV;
-use perl_xs::Perl;
+use perl_xs::{Perl, Sv};
 
 use crate::declare::Decl;
 
@@ -58,6 +58,24 @@ pub struct Data {
     pub source: *mut SV,
     /// Where in the buffer a read begins.
     pub offset: usize,
+    /// The scalar's own buffer is in use: it is pinned. Only one request at a time does that.
+    pub pinned: bool,
+    /// The buffer of a read that cannot use the scalar's own.
+    pub heap: Option<Heap>,
+}
+
+impl Data {
+    /// For a scalar that is held, with a reference of its own.
+    pub fn new(sv: Sv, offset: usize) -> Data {
+        let sv = sv.own().into_raw();
+        Data {
+            sv,
+            source: sv,
+            offset,
+            pinned: false,
+            heap: None,
+        }
+    }
 }
 
 /// What makes a request a group.
@@ -291,7 +309,7 @@ pub fn scalars(request: Request, perl: Perl) -> Vec<*mut SV> {
     let mut list = Vec::new();
     if !request.object.is_null() {
         // SAFETY: T2: the entry held a reference.
-        perl.cut_key(unsafe { perl_xs::Sv::from_raw(request.object) });
+        perl.cut_key(unsafe { Sv::from_raw(request.object) });
         list.push(request.object);
     }
     if !request.callback.is_null() {

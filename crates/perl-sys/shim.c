@@ -1083,20 +1083,18 @@ map_use (SV *sv, int begin)
 /* ---- buffers that a request uses in place ---------------------------------- */
 
 /* Makes sv a plain octet string of its own with room for `need` octets (and a NUL), without
- * changing what it says. ours: it is read-only only because a request holds it. Returns 0, a
- * jump code (read-only, ...), -1: it cannot grow, -2: no memory. */
+ * changing what it says. Returns 0, a jump code (read-only, ...), -1: it cannot grow, -2: no
+ * memory. */
 int
-xs_own_buffer (void *perl, SV *sv, size_t need, int ours, char **ptr)
+xs_own_buffer (void *perl, SV *sv, size_t need, char **ptr)
 {
   THX (perl);
   int cannot = 0;
   GUARD (
-    if (SvREADONLY (sv) && !ours)
+    if (SvREADONLY (sv))
       Perl_croak_no_modify ();
     if (SvPOK (sv) && !SvLEN (sv) && !SvIsCOW (sv) && !SvTHINKFIRST (sv))
       cannot = need > SvCUR (sv);          /* memory that is not perl's to enlarge */
-    else if (ours)
-      cannot = SvIsCOW (sv) || !SvPOK (sv) || SvUTF8 (sv) || need > SvCUR (sv);
     else
       {
         STRLEN len;

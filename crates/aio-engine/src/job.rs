@@ -227,6 +227,14 @@ impl Heap {
         }
     }
 
+    /// Makes these octets the content. There must be room.
+    pub fn put(&mut self, octets: &[u8]) {
+        assert!(octets.len() <= self.cap, "{} > {}", octets.len(), self.cap);
+        // SAFETY: there is room, and nobody else has the memory.
+        unsafe { std::ptr::copy_nonoverlapping(octets.as_ptr(), self.as_ptr(), octets.len()) }
+        self.len = octets.len();
+    }
+
     pub fn as_ptr(&self) -> *mut u8 {
         self.ptr.as_ptr()
     }

@@ -224,7 +224,6 @@ extern "C" {
         perl: Interpreter,
         sv: *mut SV,
         need: usize,
-        ours: c_int,
         ptr: *mut *mut c_char,
     ) -> c_int;
     pub fn xs_pin(sv: *mut SV) -> usize;

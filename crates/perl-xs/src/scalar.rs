@@ -439,13 +439,12 @@ impl Perl {
     }
 
     /// Makes a scalar a plain octet string with room for `need` octets, and gives its buffer.
-    /// `ours`: it is read-only only because a request holds it.
     ///
     /// Perl: dies if it is read-only; may run Perl code.
-    pub fn own_buffer(self, sv: Sv, need: usize, ours: bool) -> Result<Room> {
+    pub fn own_buffer(self, sv: Sv, need: usize) -> Result<Room> {
         let mut ptr: *mut c_char = std::ptr::null_mut();
         // SAFETY: X1.
-        match unsafe { sys::xs_own_buffer(self.raw(), sv.0, need, ours as c_int, &mut ptr) } {
+        match unsafe { sys::xs_own_buffer(self.raw(), sv.0, need, &mut ptr) } {
             0 => Ok(Room::Yes(ptr.cast())),
             -1 => Ok(Room::CannotGrow),
             -2 => Ok(Room::NoMemory),
