@@ -158,9 +158,9 @@ SKIP: {
 
 # ---- fork ------------------------------------------------------------------
 
-# The child has its own descriptor under the number that is watched.
-SKIP: {
-   $loop eq "EV" || $loop eq "Perl" or skip "$loop is no loop to fork with", 3;
+# The child has its own descriptor under the number that is watched. The other
+# loops are not made to be used on both sides of a fork.
+if ($loop eq "EV" || $loop eq "Perl") {
    my @gate = park 4;
    my ($cv, $got) = (condvar, 0);
    $cv->begin;

@@ -16,7 +16,7 @@ use IO::AIO ();
 use POSIX ();
 use Test::More ();
 
-our @EXPORT_OK = qw(under_test client each_loop start finish @perl);
+our @EXPORT_OK = qw(client each_loop installed start finish same_object @perl);
 
 # ---- which module is tested ------------------------------------------------
 
@@ -38,10 +38,11 @@ my $top = _top;
 # A perl with the same @INC that makes sure of the module before anything else.
 our @perl = ($^X, (map "-I$_", @inc), "-MClientTest");
 
-# The shared objects of any IO::AIO that are in the memory of the process.
+# The shared objects of any IO::AIO that are in the memory of a process.
 sub _mapped {
+   my ($pid) = @_;
    my %object;
-   open my $maps, "<", "/proc/self/maps" or die "/proc/self/maps: $!";
+   open my $maps, "<", "/proc/$pid/maps" or die "/proc/$pid/maps: $!";
    while (my $line = <$maps>) {
       $object{$1} = 1 if $line =~ m{ (/.*/IO/AIO/AIO\.\Q$Config{dlext}\E)(?: \(deleted\))?$};
    }
@@ -50,7 +51,7 @@ sub _mapped {
 
 # Dies unless what is loaded is the module under test; returns a line about it.
 sub under_test () {
-   my @file = (Cwd::abs_path ($INC{"IO/AIO.pm"}) // $INC{"IO/AIO.pm"}, $^O eq "linux" ? _mapped : ());
+   my @file = (Cwd::abs_path ($INC{"IO/AIO.pm"}) // $INC{"IO/AIO.pm"}, $^O eq "linux" ? _mapped ("self") : ());
    $^O ne "linux" || @file == 2 or die "wrong IO::AIO: one shared object expected, mapped are: @file[1 .. $#file]\n";
    index ($_, "$top/") and die "wrong IO::AIO: $_ is not below $top\n" for @file;
    $IO::AIO::VERSION >= 5 or die "wrong IO::AIO: this is version $IO::AIO::VERSION\n";
@@ -58,6 +59,12 @@ sub under_test () {
 }
 
 under_test;
+
+# Whether another process has the shared object of this one, and no other.
+sub same_object {
+   my ($pid) = @_;
+   join (" ", _mapped ($pid)) eq join " ", _mapped ("self")
+}
 
 # ---- the modules that use it -----------------------------------------------
 
@@ -67,7 +74,7 @@ under_test;
 sub client {
    my ($package, @module) = @_;
    for my $module (@module) {
-      _installed ($module)
+      installed ($module)
          or Test::More::plan (skip_all => "$module is not installed; on Debian it is in $package");
    }
    eval "require $_; 1" or die $@ for @module;
@@ -75,7 +82,7 @@ sub client {
    Test::More::diag (join ", ", (map { my $v = $_->VERSION; defined $v ? "$_ $v" : () } @module), under_test);
 }
 
-sub _installed {
+sub installed {
    (my $file = "$_[0].pm") =~ s{::}{/}g;
    scalar grep -e "$_/$file", @inc
 }
@@ -91,13 +98,13 @@ sub each_loop {
 
    for my $name (@name) {
       SKIP: {
-         !$loop{$name} || _installed ($name)
+         !$loop{$name} || installed ($name)
             or Test::More::skip ("$name is not installed; on Debian it is in $loop{$name}", 1);
          local $ENV{AIO_TEST_LOOP}        = $name;
          local $ENV{PERL_ANYEVENT_MODEL} = $name;
          my ($status, $output) = finish (start (@perl, $0));
          my ($tests) = $output =~ /^1\.\.(\d+)/m;
-         Test::More::diag (grep s/^# (?=.*IO::AIO [\d.]+ from)|^ok \d+ (?=# skip )//, map "$_\n", split /\n/, $output);
+         Test::More::diag (grep s/^# (?=.*IO::AIO [\d.]+ from)|^ok \d+ # (?=skip )//, map "$_\n", split /\n/, $output);
          Test::More::ok ($status eq "exit 0" && $tests, "$name: " . ($tests // "no") . " tests")
             or Test::More::diag ("$status\n", map "$_\n", grep !/^ok /, split /\n/, $output);
       }
