@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::job::{Job, Key};
-use crate::linger::{several_processors, spin, Pay};
+use crate::linger::{processors, several_processors, spin, Pay};
 use crate::marks::Marks;
 use crate::pipe::ResultPipe;
 pub use crate::pool::Limits;
@@ -52,7 +52,7 @@ impl Engine {
     pub fn new(pipe: ResultPipe, limits: Limits) -> Engine {
         Engine {
             shared: Arc::new(Shared {
-                pool: Pool::new(limits),
+                pool: Pool::new(limits, processors() - 1),
                 results: Results::new(pipe),
                 marks: Marks::new(),
                 several: AtomicBool::new(several_processors()),

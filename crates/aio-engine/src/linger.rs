@@ -64,22 +64,30 @@ pub fn spin(budget: Duration, there: impl Fn() -> bool) -> bool {
     }
 }
 
-/// May this thread run on more than one processor?
+/// How many processors may this thread run on?
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub fn several_processors() -> bool {
+pub fn processors() -> usize {
     // SAFETY: a cpu_set_t is a bit field, for which zeroes are a value.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: `set` has the size that is passed.
     let got = unsafe { libc::sched_getaffinity(0, std::mem::size_of_val(&set), &mut set) };
-    // A machine with more processors than the set has room for gives EINVAL.
+    if got != 0 {
+        // A machine with more processors than the set has room for gives EINVAL.
+        return 8 * std::mem::size_of_val(&set);
+    }
     // SAFETY: `set` is initialised.
-    got != 0 || unsafe { libc::CPU_COUNT(&set) } > 1
+    unsafe { libc::CPU_COUNT(&set) }.max(1) as usize
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub fn several_processors() -> bool {
+pub fn processors() -> usize {
     // SAFETY: no pointers.
-    unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) > 1 }
+    unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }.max(1) as usize
+}
+
+/// May this thread run on more than one processor?
+pub fn several_processors() -> bool {
+    processors() > 1
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! The pool: ready lanes, and the account of the workers that empty them.
 //!
-//! R1  While something is ready, a worker is on its way to take it, or no worker sleeps.
-//!     Whoever takes a job and leaves others behind wakes the next worker first.
+//! R1  While something is ready, a worker is on its way to take it, or enough workers are at
+//!     work and another watches them, or no worker sleeps. Whoever takes a job and leaves
+//!     others behind sees to that first.
 //! R2  Workers are started by the owner alone: one for each ready job that neither the workers
 //!     on their way nor those asleep can take, while the limit allows. So n long requests run
 //!     side by side as long as n is within the limit.
 //! R3  At most one worker lingers: the one whose slot is open.
-//! R4  Every count but `returning` changes under the ready lock, in the place that makes the
+//! R4  Short jobs are done soonest by few workers: more of them only wait for each other's locks
+//!     and processors. So beyond `steady` workers nobody is woken at once. One sleeper watches
+//!     instead, with a short timeout, and joins in when jobs take long: then workers block, and
+//!     processors are idle.
+//! R5  Every count but `returning` changes under the ready lock, in the place that makes the
 //!     change true.
 //!
 //! The README of this crate walks through the races.
@@ -57,6 +62,8 @@ pub struct Pool<T> {
     direct: AtomicBool,
     /// Sleeping workers wait here.
     wake: Condvar,
+    /// So many workers are woken without asking whether it pays (R4).
+    steady: usize,
 }
 
 /// `returning` is touched right before the lock is taken or right after, so it sits on the same
@@ -87,10 +94,66 @@ struct State<T> {
     /// answer: one that wakes up for another reason takes the signal of the one it was sent to,
     /// which then finds none and sleeps on.
     called: usize,
+    /// Workers that have a job, or come from one.
+    active: usize,
+    /// One of the sleepers watches (R4).
+    watching: bool,
+    /// Jobs that workers have taken out of the lanes.
+    taken: u64,
     /// Drop the queue, everybody ends.
     closing: bool,
     limits: Limits,
     lanes: Lanes<Box<T>>,
+}
+
+/// What the watching worker remembers from one look to the next (R4).
+struct Watch {
+    since: Instant,
+    taken: u64,
+    period: Duration,
+}
+
+impl Watch {
+    /// From a job that nobody takes to the first look: how late a long job's successor may be.
+    const FIRST: Duration = Duration::from_micros(50);
+    /// Looks become as rare as this while jobs are short.
+    const LONGEST: Duration = Duration::from_millis(1);
+    /// While there are processors for all, jobs that take less than this on average are short:
+    /// another worker would only wait for the locks.
+    const SHORT: Duration = Duration::from_nanos(1500);
+    /// Beyond that, it would wait for a processor, unless jobs spend their time waiting.
+    const LONG: Duration = Duration::from_micros(20);
+
+    fn new(taken: u64) -> Watch {
+        Watch {
+            since: Instant::now(),
+            taken,
+            period: Watch::FIRST,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.period.saturating_sub(self.since.elapsed())
+    }
+
+    /// Did `active` workers need long for the jobs taken since the last look? `steady` is one
+    /// less than there are processors.
+    fn slow(&self, taken: u64, active: usize, steady: usize) -> bool {
+        let limit = match active <= steady {
+            true => Watch::SHORT,
+            false => Watch::LONG,
+        };
+        let jobs = u32::try_from(taken - self.taken).unwrap_or(u32::MAX);
+        let active = u32::try_from(active).unwrap_or(u32::MAX);
+        limit.saturating_mul(jobs) < self.since.elapsed().saturating_mul(active)
+    }
+
+    /// The next look.
+    fn again(&mut self, taken: u64) {
+        self.since = Instant::now();
+        self.taken = taken;
+        self.period = (self.period * 2).min(Watch::LONGEST);
+    }
 }
 
 /// What the owner does after it changed something.
@@ -103,8 +166,10 @@ pub enum Need {
 }
 
 impl<T> Pool<T> {
-    pub fn new(limits: Limits) -> Pool<T> {
+    /// `steady`: so many workers are put to work at once, at least 1 (R4).
+    pub fn new(limits: Limits, steady: usize) -> Pool<T> {
         Pool {
+            steady: steady.max(1),
             shared: Padded(Shared {
                 returning: AtomicUsize::new(0),
                 state: Mutex::new(State {
@@ -113,6 +178,9 @@ impl<T> Pool<T> {
                     starting: 0,
                     asleep: 0,
                     called: 0,
+                    active: 0,
+                    watching: false,
+                    taken: 0,
                     closing: false,
                     limits,
                     lanes: Lanes::new(),
@@ -137,6 +205,9 @@ impl<T> Pool<T> {
     /// R1. True if a signal is to be sent.
     fn call_sleeper(&self, state: &mut State<T>) -> bool {
         if state.lanes.is_empty() || state.asleep == state.called || self.on_the_way(state) > 0 {
+            return false;
+        }
+        if state.active >= self.steady && state.watching {
             return false;
         }
         state.called += 1;
@@ -277,7 +348,7 @@ impl<T> Pool<T> {
     pub fn first(&self) -> Option<Box<T>> {
         let mut state = lock(&self.shared.state);
         state.starting -= 1;
-        self.next_in(state)
+        self.next_in(state, false)
     }
 
     /// A worker has executed its job and is about to put the result where the owner can see it.
@@ -302,36 +373,83 @@ impl<T> Pool<T> {
         look.settle();
         let state = lock(&self.shared.state);
         self.shared.returning.fetch_sub(1, Ordering::Relaxed);
-        self.next_in(state)
+        self.next_in(state, true)
     }
 
-    fn next_in<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) -> Option<Box<T>> {
+    /// `active`: the worker comes from a job, and takes the next one if there is one. Others take
+    /// one if there are fewer than `steady` at work, or if those are slow (R4).
+    fn next_in<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<T>>,
+        mut active: bool,
+    ) -> Option<Box<T>> {
         let mut idle_since = None;
+        let mut watch: Option<Watch> = None;
         loop {
-            if state.closing {
-                return None;
+            let ends = state.closing || state.leaving > 0;
+            let mut joins = active || state.active < self.steady;
+            if let Some(w) = watch.as_mut().filter(|w| w.left() == Duration::ZERO) {
+                let quiet = state.taken == w.taken;
+                if state.lanes.is_empty() && quiet {
+                    watch = None;
+                    state.watching = false;
+                } else if !state.lanes.is_empty() && w.slow(state.taken, state.active, self.steady)
+                {
+                    joins = true;
+                } else {
+                    w.again(state.taken);
+                }
             }
-            if state.leaving > 0 {
+            let over = ends || (joins && !state.lanes.is_empty());
+            if over && watch.take().is_some() {
+                state.watching = false;
+            }
+            if ends {
+                state.active -= usize::from(active);
+                if state.closing {
+                    return None;
+                }
                 state.leaving -= 1;
                 // The signal that woke this worker may have been meant for a job.
                 let call = self.call_sleeper(&mut state);
                 self.unlock(state, call);
                 return None;
             }
-            if let Some(item) = state.lanes.take() {
-                self.ready.store(state.lanes.len(), Ordering::Relaxed);
-                let call = self.call_sleeper(&mut state);
-                self.unlock(state, call);
-                return Some(item);
+            if joins {
+                if let Some(item) = state.lanes.take() {
+                    state.active += usize::from(!active);
+                    state.taken += 1;
+                    self.ready.store(state.lanes.len(), Ordering::Relaxed);
+                    let call = self.call_sleeper(&mut state);
+                    self.unlock(state, call);
+                    return Some(item);
+                }
             }
-            let surplus = state.asleep >= state.limits.max_idle;
-            let since = *idle_since.get_or_insert_with(Instant::now);
-            let timeout =
-                surplus.then(|| state.limits.idle_timeout.saturating_sub(since.elapsed()));
-            if timeout == Some(Duration::ZERO) {
-                state.threads -= 1;
-                return None;
+            state.active -= usize::from(active);
+            active = false;
+
+            if watch.is_none() && !state.watching && !state.lanes.is_empty() {
+                watch = Some(Watch::new(state.taken));
+                state.watching = true;
             }
+            let timeout = match &watch {
+                Some(watch) => Some(watch.left().max(Duration::from_nanos(1))),
+                None => {
+                    let surplus = state.asleep >= state.limits.max_idle;
+                    let since = *idle_since.get_or_insert_with(Instant::now);
+                    let left = || state.limits.idle_timeout.saturating_sub(since.elapsed());
+                    surplus.then(left)
+                }
+            };
+            let timeout = match timeout {
+                Some(Duration::ZERO) if state.lanes.is_empty() => {
+                    state.threads -= 1;
+                    return None;
+                }
+                // It is due to leave, but may yet be needed for what is ready.
+                Some(Duration::ZERO) => Some(Watch::LONGEST),
+                timeout => timeout,
+            };
             state.asleep += 1;
             state = wait(&self.wake, state, timeout);
             state.asleep -= 1;

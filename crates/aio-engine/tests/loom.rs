@@ -80,7 +80,7 @@ fn limits(max_parallel: usize) -> Limits {
 /// What each model starts from.
 fn setup(limit: usize) -> (Arc<Pool<u32>>, Arc<Counter>, Vec<thread::JoinHandle<()>>) {
     (
-        Arc::new(Pool::new(limits(limit))),
+        Arc::new(Pool::new(limits(limit), 1)),
         Arc::default(),
         Vec::new(),
     )
