@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aio_engine::{Done, Engine, Job, Limits, Op, Output, ResultPipe, Wd};
+use aio_engine::{Done, Engine, Job, Limits, Op, Output, ResultPipe, Wait, Wd};
 use common::*;
 use proptest::prelude::*;
 
@@ -82,7 +82,7 @@ fn limit_zero_holds_requests_and_raising_it_resumes() {
     for key in 0..3 {
         engine.submit(trail.job(key, 0));
     }
-    assert!(!engine.linger());
+    assert_eq!(engine.linger(), Wait::Block);
     assert!(!engine.rescue());
     assert_eq!((engine.nready(), engine.nthreads()), (3, 0));
     assert!(trail.so_far().is_empty());
@@ -213,7 +213,7 @@ fn the_descriptor_tells_the_truth_after_each_step() {
             match round % 3 {
                 0 => drop(next(&engine, pipe)),
                 1 => {
-                    if engine.linger() {
+                    if engine.linger() == Wait::Over {
                         engine.announce();
                         assert!(readable(pipe.fd()));
                     }
@@ -244,7 +244,11 @@ fn a_lingering_owner_finds_results_that_workers_did_not_announce() {
         assert!(!readable(pipe.fd()), "round {round}");
     }
     engine.submit(gate.job(0, 0));
-    assert!(!engine.linger(), "nothing comes, so the look ends");
+    assert_eq!(
+        engine.linger(),
+        Wait::Block,
+        "nothing comes, so the look ends"
+    );
     gate.open(1);
     drop(watch(&engine, pipe));
 }
@@ -300,7 +304,7 @@ fn hung_up(read: RawFd) -> bool {
     // SAFETY: no pointers, then room for one byte.
     unsafe {
         libc::fcntl(read, libc::F_SETFL, libc::O_NONBLOCK);
-        libc::read(read, (&raw mut byte).cast(), 1) == 0
+        libc::read(read, std::ptr::addr_of_mut!(byte).cast(), 1) == 0
     }
 }
 
@@ -415,9 +419,13 @@ proptest! {
                     let job = next(&engine, pipe);
                     prop_assert!(std::mem::replace(&mut out[job.key as usize], false));
                 },
-                Step::Linger => if engine.linger() {
-                    engine.announce();
-                    prop_assert!(readable(pipe.fd()));
+                Step::Linger => match engine.linger() {
+                    Wait::Over => {
+                        engine.announce();
+                        prop_assert!(readable(pipe.fd()));
+                    }
+                    Wait::Block => {}
+                    Wait::BlockFor(_) => engine.announce(),
                 },
                 Step::Limit(n) => {
                     engine.set_max_parallel(n);
