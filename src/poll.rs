@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use aio_engine::Priority;
+use aio_engine::{Priority, Wait};
 use perl_xs::{Args, Fail, Perl, Result, Returns};
 
 use crate::args;
@@ -54,18 +54,31 @@ fn poll(perl: Perl, half: &Half) -> Result<bool> {
 /// Perl: runs signal handlers, which may die, submit, poll or fork.
 fn wait(perl: Perl, half: &Half) -> Result<()> {
     loop {
-        if half.nreqs.get() == 0 || half.with_engine(|engine| engine.linger()) != Some(false) {
+        if half.nreqs.get() == 0 {
             return Ok(());
         }
+        let (time, gathers) = match half.with_engine(|engine| engine.linger()) {
+            None | Some(Wait::Over) => return Ok(()),
+            Some(Wait::Block) => (None, false),
+            Some(Wait::BlockFor(time)) => (Some(time), true),
+        };
         if half.with_engine(|engine| engine.rescue()) == Some(true) {
             continue;
         }
         let stuck = half.with_engine(|engine| {
             engine.nthreads() == 0 && engine.nready() > 0 && engine.limits().max_parallel > 0
         });
-        let ms = (stuck == Some(true)).then_some(RETRY.as_millis() as u32);
+        let time = if stuck == Some(true) {
+            Some(RETRY)
+        } else {
+            time
+        };
         half.across(perl, || {
-            if !perl.wait_readable(half.pipe.fd(), ms) {
+            if !perl.wait_readable(half.pipe.fd(), time) {
+                if gathers && perl.has_signals() {
+                    // A handler may look at the descriptor.
+                    half.with_engine(|engine| engine.announce());
+                }
                 perl.run_signal_handlers()?;
             }
             Ok(())

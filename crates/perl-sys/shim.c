@@ -1258,11 +1258,11 @@ xs_set_bytes (void *perl, SV *sv, const char *ptr, size_t len)
 
 /* ---- waiting --------------------------------------------------------------- */
 
-/* Waits until fd is readable, a signal comes, or `ms` have passed (-1: no limit). No signal is
+/* Waits until fd is readable, a signal comes, or `us` microseconds have passed (-1: no limit). No signal is
  * late: all are blocked while perl's pending ones are looked at, and ppoll lets them in.
  * Returns 1 readable, 0 time, -1 look at the signals. */
 int
-xs_wait_fd (void *perl, int fd, int ms)
+xs_wait_fd (void *perl, int fd, long us)
 {
   THX (perl);
   struct pollfd pfd;
@@ -1280,23 +1280,25 @@ xs_wait_fd (void *perl, int fd, int ms)
     {
 #if defined (__linux__) || defined (__FreeBSD__)
       struct timespec ts;
-      ts.tv_sec = ms / 1000;
-      ts.tv_nsec = (ms % 1000) * 1000000L;
-      n = ppoll (&pfd, 1, ms < 0 ? 0 : &ts, &old);
+      ts.tv_sec = us / 1000000;
+      ts.tv_nsec = (us % 1000000) * 1000L;
+      n = ppoll (&pfd, 1, us < 0 ? 0 : &ts, &old);
 #else
       /* pselect takes the mask, too, where the descriptor fits. */
       struct timespec ts;
       fd_set set;
-      ts.tv_sec = ms / 1000;
-      ts.tv_nsec = (ms % 1000) * 1000000L;
+      ts.tv_sec = us / 1000000;
+      ts.tv_nsec = (us % 1000000) * 1000L;
       FD_ZERO (&set);
       FD_SET (fd, &set);
-      n = pselect (fd + 1, &set, 0, 0, ms < 0 ? 0 : &ts, &old);
+      n = pselect (fd + 1, &set, 0, 0, us < 0 ? 0 : &ts, &old);
 #endif
     }
   pthread_sigmask (SIG_SETMASK, &old, 0);
   return n > 0 ? 1 : n;
 }
+
+int xs_has_signals (void *perl) { THX (perl); return PL_sig_pending != 0; }
 
 /* Runs the handlers of pending signals. */
 int

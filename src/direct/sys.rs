@@ -20,6 +20,7 @@ fn done(n: c_int) -> Res<()> {
     check(n).map(drop)
 }
 
+#[cfg(target_os = "linux")]
 fn opened(n: c_int) -> Res<RawFd> {
     check(n).map(|fd| fd as RawFd)
 }
@@ -274,6 +275,7 @@ pub struct Statx {
 }
 
 /// What a signal tells its receiver.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))] // read by pidfd_send_signal alone
 pub struct SigInfo {
     pub code: i32,
     pub pid: libc::pid_t,

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use aio_engine::{Engine, Job, Limits, Op, Priority, ResultPipe};
+use aio_engine::{Engine, Job, Limits, Op, Priority, ResultPipe, Wait};
 
 fn cpu() -> Duration {
     // SAFETY: a rusage is plain data, and filled in by the call.
@@ -19,14 +19,14 @@ fn cpu() -> Duration {
     time(usage.ru_utime) + time(usage.ru_stime)
 }
 
-fn block(pipe: ResultPipe) {
+fn block(pipe: ResultPipe, ms: i32) {
     let mut poll = libc::pollfd {
         fd: pipe.fd(),
         events: libc::POLLIN,
         revents: 0,
     };
     // SAFETY: one pollfd, alive for the call.
-    unsafe { libc::poll(&mut poll, 1, -1) };
+    unsafe { libc::poll(&mut poll, 1, ms) };
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -52,12 +52,12 @@ fn run(owner: Owner, in_flight: usize, time: Duration) {
             break;
         }
         match owner {
-            Owner::Polls => {
-                if !engine.linger() {
-                    block(pipe);
-                }
-            }
-            Owner::Watches => block(pipe),
+            Owner::Polls => match engine.linger() {
+                Wait::Over => {}
+                Wait::Block => block(pipe, -1),
+                Wait::BlockFor(_) => block(pipe, 1),
+            },
+            Owner::Watches => block(pipe, -1),
         }
         // Each result makes room for another request, as callbacks do that submit.
         while engine.take().is_some() {

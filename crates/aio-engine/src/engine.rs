@@ -45,8 +45,25 @@ pub struct Engine {
 /// How long the owner looks for a result before it blocks.
 const LINGER: Duration = Duration::from_micros(30);
 
-/// How long it then waits for those that follow, if there is a queue.
-const GATHER: Duration = Duration::from_micros(2);
+/// With so much ready, the owner does not look but sleeps until a batch is there: it would only
+/// be in the workers' way.
+const BACKLOG: usize = 16;
+
+/// The largest batch to sleep for, and how long at most.
+const GATHER: usize = 64;
+const GATHER_TIME: Duration = Duration::from_micros(100);
+
+/// What [`Engine::linger`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Results wait.
+    Over,
+    /// None yet, and the next one makes the descriptor readable.
+    Block,
+    /// None yet, and a batch of them makes the descriptor readable. After this time the owner
+    /// looks again.
+    BlockFor(Duration),
+}
 
 impl Engine {
     pub fn new(pipe: ResultPipe, limits: Limits) -> Engine {
@@ -83,7 +100,7 @@ impl Engine {
 
     /// Puts a job that never executes straight among the results.
     pub fn complete(&self, job: Box<Job>) {
-        self.shared.results.push_behind(job);
+        self.shared.results.push_behind(job, false);
     }
 
     /// The next result: of the highest priority, in order of arrival within it. Cancelled jobs
@@ -165,36 +182,42 @@ impl Engine {
     /// To be called when the owner is about to block until a result comes. Looks for one for a
     /// short time, if that has paid lately.
     ///
-    /// True: results wait, and [`take`](Engine::take) or [`announce`](Engine::announce) must be
-    /// called before the owner lets anybody else look at the descriptor. False: there are none
-    /// yet, and the next one makes the descriptor readable.
-    pub fn linger(&self) -> bool {
+    /// After [`Wait::Over`] and [`Wait::BlockFor`], [`take`](Engine::take) or
+    /// [`announce`](Engine::announce) must be called before the owner lets anybody else look at
+    /// the descriptor.
+    pub fn linger(&self) -> Wait {
         let results = &self.shared.results;
         self.lingered.set(true);
         self.polls.set(self.shared.several.load(Ordering::Relaxed));
         if self.batch.waits(results) {
-            return true;
+            return Wait::Over;
         }
         if self.short_handed.replace(false) {
             self.start(self.shared.pool.help());
             if self.batch.waits(results) {
-                return true;
+                return Wait::Over;
             }
         }
-        let mut pay = self.pay.get();
-        if !self.shared.several.load(Ordering::Relaxed) || !pay.worth_it() {
-            self.pay.set(pay);
-            return false;
+        let ready = self.shared.pool.ready();
+        if ready >= BACKLOG {
+            return match self.batch.settle_for(results, (ready / 2).min(GATHER)) {
+                true => Wait::Over,
+                false => Wait::BlockFor(GATHER_TIME),
+            };
         }
-        self.batch.look(results);
-        let found = spin(LINGER, || self.batch.waits(results));
-        pay.report(found);
-        if found && self.shared.pool.ready() > 1 {
-            // More follow closely: a batch costs the two edges once.
-            spin(GATHER, || self.shared.pool.ready() == 0);
+        let mut pay = self.pay.get();
+        let looks = self.shared.several.load(Ordering::Relaxed) && pay.worth_it();
+        let mut found = false;
+        if looks {
+            self.batch.look(results);
+            found = spin(LINGER, || self.batch.waits(results));
+            pay.report(found);
         }
         self.pay.set(pay);
-        found || self.batch.settle(results)
+        match found || self.batch.settle(results) {
+            true => Wait::Over,
+            false => Wait::Block,
+        }
     }
 
     /// Makes the descriptor readable if results wait. After a `linger` that found some, for an

@@ -24,7 +24,7 @@ pub mod sync;
 pub mod sys;
 pub mod worker;
 
-pub use engine::{Engine, Limits};
+pub use engine::{Engine, Limits, Wait};
 pub use job::{Arg, Buffer, Ctx, Done, Heap, Job, Key, Output, Priority};
 pub use lanes::Lanes;
 pub use ops::Op;

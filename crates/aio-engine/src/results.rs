@@ -9,6 +9,9 @@
 //! W5  A result that a worker leaves in the slot while the owner does not look is in debt: the
 //!     worker makes the edge ([`Results::settle`]) within microseconds, before it sleeps or
 //!     takes up another job. Whatever the owner asks of the results settles it, too.
+//! W6  An owner that blocks with much still ready may ask for a batch ([`Batch::settle_for`]):
+//!     the edge is made when so many results wait, or nothing is ready any more. It blocks for a
+//!     bounded time only, and then looks for itself.
 //!
 //! Workers put results into the shared lanes. The owner moves them into lanes of its own, all
 //! at once, so that it takes the lock once for a batch. A lone result takes the way past the
@@ -58,6 +61,8 @@ struct Arrived<T> {
     lanes: Lanes<Box<T>>,
     /// The descriptor is readable.
     announced: bool,
+    /// How many results the owner waits for (W6).
+    wanted: usize,
 }
 
 impl<T: Ranked, E: Edge> Results<T, E> {
@@ -68,6 +73,7 @@ impl<T: Ranked, E: Edge> Results<T, E> {
                 arrived: Mutex::new(Arrived {
                     lanes: Lanes::new(),
                     announced: false,
+                    wanted: 0,
                 }),
             }),
             mask: Padded(AtomicU16::new(0)),
@@ -76,9 +82,10 @@ impl<T: Ranked, E: Edge> Results<T, E> {
         }
     }
 
-    /// Adds a worker's result. True: it is in debt (W5), and [`settle`](Results::settle) is due.
+    /// Adds a worker's result; `more`: something is ready still. True: it is in debt (W5), and
+    /// [`settle`](Results::settle) is due.
     #[must_use]
-    pub fn push(&self, item: Box<T>) -> bool {
+    pub fn push(&self, item: Box<T>, more: bool) -> bool {
         let mut item = item;
         if self.mask.load(Ordering::Acquire) == 0 {
             item = match self.slot.give(item) {
@@ -86,19 +93,19 @@ impl<T: Ranked, E: Edge> Results<T, E> {
                 Err(item) => item,
             };
         }
-        self.push_behind(item);
+        self.push_behind(item, more);
         false
     }
 
     /// Adds a result behind all that wait, and makes the edge if it is due.
-    pub fn push_behind(&self, item: Box<T>) {
+    pub fn push_behind(&self, item: Box<T>, more: bool) {
         let mut arrived = lock(&self.shared.arrived);
         if !self.shared.looking.load(Ordering::Relaxed) {
             // What waits in the slot came first. With the owner looking it may stay there.
             self.empty_slot(&mut arrived);
         }
         arrived.lanes.put(item.priority(), item);
-        self.publish(arrived);
+        self.publish(arrived, more);
     }
 
     /// Is there a result in the slot?
@@ -111,7 +118,7 @@ impl<T: Ranked, E: Edge> Results<T, E> {
         if self.slot.is_full() {
             let mut arrived = lock(&self.shared.arrived);
             if !self.shared.looking.load(Ordering::Relaxed) && self.empty_slot(&mut arrived) {
-                self.publish(arrived);
+                self.publish(arrived, false);
             }
         }
     }
@@ -133,12 +140,13 @@ impl<T: Ranked, E: Edge> Results<T, E> {
     }
 
     /// Lets others see what has been put into the lanes.
-    fn publish(&self, mut arrived: MutexGuard<'_, Arrived<T>>) {
+    fn publish(&self, mut arrived: MutexGuard<'_, Arrived<T>>, more: bool) {
         self.mask.store(arrived.lanes.mask(), Ordering::Release);
         // Pairs with the one in `Batch::take`: either the owner sees this result there, or we
         // see here that it has stopped looking.
         fence(Ordering::SeqCst);
-        if !arrived.announced && !self.shared.looking.load(Ordering::Relaxed) {
+        let spared = more && arrived.lanes.len() < arrived.wanted;
+        if !arrived.announced && !spared && !self.shared.looking.load(Ordering::Relaxed) {
             arrived.announced = true;
             self.edge.signal();
         }
@@ -226,13 +234,21 @@ impl<T: Ranked> Batch<T> {
     /// Stops looking if nothing waits. True: results wait, and it is still the owner's turn
     /// (`take` or `announce`). False: none wait, and the next one makes the descriptor readable.
     pub fn settle<E: Edge>(&self, results: &Results<T, E>) -> bool {
-        let arrived = lock(&results.shared.arrived);
+        self.settle_for(results, 0)
+    }
+
+    /// As [`settle`](Batch::settle), but it takes `wanted` results to make the descriptor
+    /// readable while more are to come (W6). The owner blocks for a short time only, and then
+    /// calls `take` or `announce`, or looks again.
+    pub fn settle_for<E: Edge>(&self, results: &Results<T, E>, wanted: usize) -> bool {
+        let mut arrived = lock(&results.shared.arrived);
         let mut mine = self.lanes.borrow_mut();
         self.collect_into(results, &mut mine);
         if !mine.is_empty() || !arrived.lanes.is_empty() {
             return true;
         }
         self.stop_looking(results);
+        arrived.wanted = wanted;
         false
     }
 
@@ -248,6 +264,7 @@ impl<T: Ranked> Batch<T> {
         let mut mine = self.lanes.borrow_mut();
         self.collect_into(results, &mut mine);
         self.stop_looking(results);
+        arrived.wanted = 0;
         let waiting = arrived.lanes.len() + mine.len();
         if waiting > 0 && !arrived.announced {
             arrived.announced = true;
@@ -285,6 +302,7 @@ impl<T: Ranked> Batch<T> {
         let mut arrived = lock(&results.shared.arrived);
         self.collect_into(results, &mut mine);
         self.stop_looking(results);
+        arrived.wanted = 0;
         if !arrived.lanes.is_empty() {
             mine.append(&mut arrived.lanes);
             results.mask.store(0, Ordering::Relaxed);
@@ -307,6 +325,7 @@ impl<T: Ranked> Batch<T> {
         let mut all = self.lanes.replace(Lanes::new());
         self.collect_into(results, &mut all);
         self.stop_looking(results);
+        arrived.wanted = 0;
         results.mask.store(0, Ordering::Relaxed);
         all.append(&mut arrived.lanes);
         if arrived.announced {

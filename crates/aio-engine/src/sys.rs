@@ -626,25 +626,41 @@ pub fn each_entry(fd: OwnedFd, mut f: impl FnMut(&CStr, u8, u64) -> Res<()>) -> 
             };
         }
         // SAFETY: readdir gave a valid entry with a terminated name; both stay as they are
-        // until the next call.
-        let (name, kind, ino) = unsafe {
-            (
-                CStr::from_ptr((*entry).d_name.as_ptr()),
-                (*entry).d_type,
-                (*entry).d_ino as u64,
-            )
+        // until the next call. No reference is made to the whole of it, since it may be
+        // shorter than its type.
+        let (name, kind) = unsafe {
+            let name = std::ptr::addr_of!((*entry).d_name);
+            (CStr::from_ptr(name.cast()), (*entry).d_type)
         };
-        f(name, kind, ino)?;
+        #[cfg(any(
+            target_os = "dragonfly",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd"
+        ))]
+        // SAFETY: as above.
+        let ino = unsafe { (*entry).d_fileno };
+        #[cfg(not(any(
+            target_os = "dragonfly",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd"
+        )))]
+        // SAFETY: as above.
+        let ino = unsafe { (*entry).d_ino };
+        #[allow(clippy::useless_conversion)] // 32 bit wide on some systems
+        f(name, kind, u64::from(ino))?;
     }
 }
 
 /// readdir tells its end from a failure by errno alone.
 #[cfg(not(target_os = "linux"))]
 fn clear_errno() {
-    #[cfg(any(target_os = "netbsd", target_os = "openbsd"))]
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
     use libc::__errno as location;
     #[cfg(not(any(
         target_vendor = "apple",
+        target_os = "android",
         target_os = "freebsd",
         target_os = "netbsd",
         target_os = "openbsd"

@@ -102,7 +102,8 @@ pub fn run(shared: Arc<Shared>) {
     while let Some(mut job) = next {
         shared.execute(&mut job);
         shared.pool.returning();
-        linger.owes = shared.results.push(job);
+        let more = shared.pool.ready() > 0;
+        linger.owes = shared.results.push(job, more);
         next = shared.pool.next(&mut linger);
     }
 }

@@ -7,7 +7,7 @@ mod common;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aio_engine::{Engine, ResultPipe};
+use aio_engine::{Engine, ResultPipe, Wait};
 use common::*;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -231,7 +231,7 @@ fn without_threads_requests_are_executed_all_the_same() {
         engine.submit(trail.job(1, 0));
         assert!(!engine.rescue(), "not with a limit of 0");
         engine.set_min_parallel(2);
-        assert!(engine.linger());
+        assert_eq!(engine.linger(), Wait::Over);
         assert_eq!(engine.take().unwrap().key, 1);
         assert!(!readable(pipe.fd()));
         // what is submitted then, at once,

@@ -319,7 +319,7 @@ fn deliver(workers: u32, each: u32, owner: Owner) {
                 let results = results.clone();
                 thread::spawn(move || {
                     for n in 0..each {
-                        if results.push(Box::new(Item(worker, n))) {
+                        if results.push(Box::new(Item(worker, n)), false) {
                             thread::yield_now();
                             results.settle();
                         }
@@ -399,6 +399,42 @@ fn results_reach_an_owner_that_changes_its_mind() {
     deliver(2, 1, Owner::ChangesItsMind);
 }
 
+/// An owner that sleeps for a batch is woken by the last result, however many there are: here it
+/// has no clock to end its sleep.
+#[test]
+fn an_owner_that_sleeps_for_a_batch_is_woken() {
+    model(|| {
+        let flag = Flag::default();
+        let results = Arc::new(Results::new(flag.clone()));
+        let batch = Batch::new();
+        let ready = Arc::new(loom::sync::atomic::AtomicUsize::new(2));
+        let threads: Vec<_> = (0..2)
+            .map(|worker| {
+                let (results, ready) = (results.clone(), ready.clone());
+                thread::spawn(move || {
+                    let more = ready.fetch_sub(1, Ordering::AcqRel) > 1;
+                    if results.push(Box::new(Item(worker, 0)), more) {
+                        results.settle();
+                    }
+                })
+            })
+            .collect();
+        let mut taken = 0;
+        while taken < 2 {
+            if !batch.settle_for(&results, 3) {
+                flag.block();
+            }
+            while batch.take(&results).is_some() {
+                taken += 1;
+            }
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert!(!flag.readable(), "readable with nothing left");
+    });
+}
+
 /// One worker's result is in the slot and in debt when another's arrives: the first stays the
 /// first, whoever settles the debt.
 #[test]
@@ -412,7 +448,7 @@ fn results_keep_their_order_across_workers() {
         let first = {
             let (results, arrived) = (results.clone(), arrived.clone());
             thread::spawn(move || {
-                let in_debt = results.push(Box::new(Item(0, 0)));
+                let in_debt = results.push(Box::new(Item(0, 0)), false);
                 arrived.store(true, Ordering::Release);
                 if in_debt {
                     results.settle();
@@ -423,7 +459,7 @@ fn results_keep_their_order_across_workers() {
             let results = results.clone();
             thread::spawn(move || {
                 let later = arrived.load(Ordering::Acquire);
-                if results.push(Box::new(Item(1, later.into()))) {
+                if results.push(Box::new(Item(1, later.into())), false) {
                     results.settle();
                 }
             })

@@ -79,8 +79,8 @@ fn a_result_does_not_overtake_one_that_waits_already() {
     let pipe = ResultPipe::open().unwrap();
     let (results, batch) = (Results::new(pipe), Batch::new());
     batch.expect(&results);
-    results.push_behind(nop(1, 0));
-    assert!(!results.push(nop(2, 0)), "announced with the first");
+    results.push_behind(nop(1, 0), false);
+    assert!(!results.push(nop(2, 0), false), "announced with the first");
     for expected in [1, 2] {
         assert!(readable(pipe.fd()));
         assert_eq!(batch.take(&results).unwrap().key, expected);

@@ -5,7 +5,7 @@
 //! C1 to C4 it cites are at its top. Functions that return a `c_int` named a jump code return 0,
 //! or a code that must be handed to [`Outcome`] once every value with a destructor is gone.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_long, c_void};
 
 /// A perl scalar, array, hash or code: only ever behind a pointer.
 #[repr(C)]
@@ -241,7 +241,8 @@ extern "C" {
     ) -> c_int;
 
     // waiting
-    pub fn xs_wait_fd(perl: Interpreter, fd: c_int, ms: c_int) -> c_int;
+    pub fn xs_wait_fd(perl: Interpreter, fd: c_int, us: c_long) -> c_int;
+    pub fn xs_has_signals(perl: Interpreter) -> c_int;
     pub fn xs_signals(perl: Interpreter) -> c_int;
 
     // the interpreter

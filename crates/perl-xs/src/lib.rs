@@ -17,8 +17,9 @@ pub use perl_sys::Number;
 pub use scalar::{Mapping, Owned, Room, Sv, View};
 
 use std::borrow::Cow;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_long};
 use std::marker::PhantomData;
+use std::time::Duration;
 
 /// The interpreter, on its thread (X1).
 #[derive(Clone, Copy)]
@@ -71,6 +72,12 @@ impl Perl {
         self.raw
     }
 
+    /// Have signals arrived whose handlers are still to be run?
+    pub fn has_signals(self) -> bool {
+        // SAFETY: X1.
+        unsafe { perl_sys::xs_has_signals(self.raw) != 0 }
+    }
+
     /// Runs the handlers of signals that have arrived.
     ///
     /// Perl: runs Perl code; may die.
@@ -79,12 +86,14 @@ impl Perl {
         jump(unsafe { perl_sys::xs_signals(self.raw) })
     }
 
-    /// Waits until `fd` is readable; `false` if something else ended the wait: the time (in
-    /// milliseconds, none: for ever), or a signal whose handler is to be run.
-    pub fn wait_readable(self, fd: c_int, ms: Option<u32>) -> bool {
-        let ms = ms.map_or(-1, |ms| ms.min(i32::MAX as u32) as c_int);
+    /// Waits until `fd` is readable; `false` if something else ended the wait: the time (none: for
+    /// ever), or a signal whose handler is to be run.
+    pub fn wait_readable(self, fd: c_int, time: Option<Duration>) -> bool {
+        let us = time.map_or(-1, |time| {
+            time.as_micros().clamp(1, 1_000_000_000) as c_long
+        });
         // SAFETY: X1.
-        unsafe { perl_sys::xs_wait_fd(self.raw, fd, ms) == 1 }
+        unsafe { perl_sys::xs_wait_fd(self.raw, fd, us) == 1 }
     }
 
     pub fn errno(self) -> i32 {

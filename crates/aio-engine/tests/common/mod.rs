@@ -5,7 +5,7 @@ use std::cell::UnsafeCell;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use aio_engine::{Buffer, Engine, Job, Key, Limits, Op, Priority, ResultPipe};
+use aio_engine::{Buffer, Engine, Job, Key, Limits, Op, Priority, ResultPipe, Wait};
 
 /// Whatever takes longer than this never happens.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -161,10 +161,18 @@ impl Trail {
 
 /// The next result, with the owner lingering and blocking as a polling program does.
 pub fn next(engine: &Engine, pipe: ResultPipe) -> Box<Job> {
-    if !engine.linger() {
-        assert!(readable_within(pipe.fd(), DEADLINE), "no result came");
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match engine.linger() {
+            Wait::Over => return engine.take().expect("a result"),
+            Wait::Block => assert!(readable_within(pipe.fd(), left), "no result came"),
+            Wait::BlockFor(time) => {
+                readable_within(pipe.fd(), time);
+                assert!(!left.is_zero(), "no result came");
+            }
+        }
     }
-    engine.take().expect("a result")
 }
 
 /// The next result, for an owner that only watches the descriptor.
