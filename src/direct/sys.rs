@@ -3,6 +3,7 @@
 use std::ffi::{c_int, c_void, CStr, CString};
 use std::os::fd::RawFd;
 
+use aio_engine::sys::wide;
 pub use aio_engine::sys::Res;
 
 pub fn errno() -> i32 {
@@ -44,9 +45,9 @@ macro_rules! linux {
 linux! {
     /// Copies from `offset` of a file, whose position stays.
     fn sendfile(out: RawFd, input: RawFd, offset: i64, len: usize) -> usize {
-        let mut offset = offset as libc::off_t;
+        let mut offset = offset as wide::off_t;
         // SAFETY: the offset outlives the call.
-        check(unsafe { libc::sendfile(out, input, &mut offset, len) } as i64).map(|n| n as usize)
+        check(unsafe { wide::sendfile(out, input, &mut offset, len) } as i64).map(|n| n as usize)
     }
 
     /// Copies between a pipe and something else. An offset that is not given is the position.
@@ -305,7 +306,7 @@ fn timespec(seconds: f64) -> libc::timespec {
     let whole = seconds.floor();
     let nanos = ((seconds - whole) * 1e9).round().min(999_999_999.0) as libc::c_long;
     libc::timespec {
-        tv_sec: whole as libc::time_t,
+        tv_sec: whole as _,
         tv_nsec: if seconds > 0.0 && whole == 0.0 {
             nanos.max(1)
         } else {
@@ -323,7 +324,7 @@ fn seconds(time: &libc::timespec) -> f64 {
 pub fn fadvise(fd: RawFd, offset: i64, len: i64, advice: c_int) -> i32 {
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
     // SAFETY: plain numbers.
-    return unsafe { libc::posix_fadvise(fd, offset as libc::off_t, len as libc::off_t, advice) };
+    return unsafe { wide::posix_fadvise(fd, offset as wide::off_t, len as wide::off_t, advice) };
     #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
     {
         let _ = (fd, offset, len, advice);
@@ -333,9 +334,9 @@ pub fn fadvise(fd: RawFd, offset: i64, len: i64, advice: c_int) -> i32 {
 
 /// Reads at an offset.
 pub fn pread(fd: RawFd, offset: i64, buffer: &mut [u8]) -> Res<usize> {
-    let offset = offset as libc::off_t;
+    let offset = offset as wide::off_t;
     // SAFETY: the buffer is as long as said.
-    check(unsafe { libc::pread(fd, buffer.as_mut_ptr().cast(), buffer.len(), offset) } as i64)
+    check(unsafe { wide::pread(fd, buffer.as_mut_ptr().cast(), buffer.len(), offset) } as i64)
         .map(|n| n as usize)
 }
 
@@ -423,9 +424,9 @@ pub unsafe fn mmap(
     fd: RawFd,
     offset: i64,
 ) -> Res<*mut u8> {
-    let offset = offset as libc::off_t;
+    let offset = offset as wide::off_t;
     // SAFETY: the caller's word.
-    let addr = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, offset) };
+    let addr = unsafe { wide::mmap(std::ptr::null_mut(), len, protection, flags, fd, offset) };
     if addr.is_null() {
         // MAP_FIXED with privileges: no scalar can have its string there.
         // SAFETY: nothing has seen it.

@@ -5,6 +5,7 @@
 //!     whatever it returns.
 //! S3  Strings are `&CStr` and structures are references, so what the kernel reads or fills is
 //!     terminated, sized and alive for the whole call.
+//! S4  Offsets and sizes of files have 64 bits ([`wide`]).
 //!
 //! Not here: what an operation does with the results, and fallbacks between calls (`ops/`).
 
@@ -13,6 +14,35 @@ use std::ffi::{c_int, c_uint, CStr};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::job::{Arg, Buffer, Heap};
+
+/// The calls and structures of S4. 32-bit glibc has them under names of their own, which C
+/// programs get by `_FILE_OFFSET_BITS`, and so does perl.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "32"))]
+pub mod wide {
+    pub use libc::{
+        fallocate64 as fallocate, fstat64 as fstat, fstatat64 as fstatat, fstatvfs64 as fstatvfs,
+        ftruncate64 as ftruncate, lseek64 as lseek, mmap64 as mmap, off64_t as off_t,
+        openat64 as openat, posix_fadvise64 as posix_fadvise, pread64 as pread, pwrite64 as pwrite,
+        sendfile64 as sendfile, stat64 as stat, statvfs64 as statvfs, truncate64 as truncate,
+    };
+}
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "32")))]
+pub mod wide {
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    pub use libc::posix_fadvise;
+    #[cfg(target_os = "linux")]
+    pub use libc::{fallocate, sendfile};
+    pub use libc::{
+        fstat, fstatat, fstatvfs, ftruncate, lseek, mmap, off_t, openat, pread, pwrite, stat,
+        statvfs, truncate,
+    };
+}
+
+/// What stat tells, in the layout that perl has it in.
+pub type Stat = wide::stat;
+
+/// What statvfs tells.
+pub type Statvfs = wide::statvfs;
 
 /// What a call returned, or its errno.
 pub type Res<T> = Result<T, i32>;
@@ -95,8 +125,8 @@ fn retry<T: Returned>(mut call: impl FnMut() -> T) -> Res<T> {
 
 /// A file offset for the kernel. Offsets are 64 bit wide here and may be narrower there.
 #[allow(clippy::useless_conversion)]
-fn off(n: i64) -> Res<libc::off_t> {
-    libc::off_t::try_from(n).map_err(|_| libc::EOVERFLOW)
+fn off(n: i64) -> Res<wide::off_t> {
+    wide::off_t::try_from(n).map_err(|_| libc::EOVERFLOW)
 }
 
 /// # Safety
@@ -111,7 +141,7 @@ unsafe fn own(fd: c_int) -> OwnedFd {
 
 pub fn openat(at: At, flags: c_int, mode: u32) -> Res<OwnedFd> {
     // SAFETY: S3.
-    let fd = retry(|| unsafe { libc::openat(at.0, at.1.as_ptr(), flags, mode as c_uint) })?;
+    let fd = retry(|| unsafe { wide::openat(at.0, at.1.as_ptr(), flags, mode as c_uint) })?;
     // SAFETY: the kernel has just made it.
     Ok(unsafe { own(fd) })
 }
@@ -235,56 +265,56 @@ pub fn getcwd() -> Res<Vec<u8>> {
 
 // Attributes
 
-fn blank_stat() -> libc::stat {
+fn blank_stat() -> Stat {
     // SAFETY: the structure consists of integers; all zeros is a value of it.
     unsafe { std::mem::zeroed() }
 }
 
-pub fn fstatat(at: At, flags: c_int) -> Res<libc::stat> {
+pub fn fstatat(at: At, flags: c_int) -> Res<Stat> {
     let mut st = blank_stat();
     // SAFETY: S3.
-    retry(|| unsafe { libc::fstatat(at.0, at.1.as_ptr(), &mut st, flags) })?;
+    retry(|| unsafe { wide::fstatat(at.0, at.1.as_ptr(), &mut st, flags) })?;
     Ok(st)
 }
 
-pub fn fstat(fd: RawFd) -> Res<libc::stat> {
+pub fn fstat(fd: RawFd) -> Res<Stat> {
     let mut st = blank_stat();
     // SAFETY: S3.
-    retry(|| unsafe { libc::fstat(fd, &mut st) })?;
+    retry(|| unsafe { wide::fstat(fd, &mut st) })?;
     Ok(st)
 }
 
 /// What tells one file from all others. The fields differ in width between systems.
 #[allow(clippy::unnecessary_cast)]
-pub fn identity(st: &libc::stat) -> (u64, u64) {
+pub fn identity(st: &Stat) -> (u64, u64) {
     (st.st_dev as u64, st.st_ino as u64)
 }
 
-pub fn kind(st: &libc::stat) -> libc::mode_t {
+pub fn kind(st: &Stat) -> libc::mode_t {
     st.st_mode & libc::S_IFMT
 }
 
-pub fn mode(st: &libc::stat) -> u32 {
+pub fn mode(st: &Stat) -> u32 {
     #[allow(clippy::useless_conversion)]
     u32::from(st.st_mode)
 }
 
-fn blank_statvfs() -> libc::statvfs {
+fn blank_statvfs() -> Statvfs {
     // SAFETY: the structure consists of integers; all zeros is a value of it.
     unsafe { std::mem::zeroed() }
 }
 
-pub fn statvfs(path: &CStr) -> Res<libc::statvfs> {
+pub fn statvfs(path: &CStr) -> Res<Statvfs> {
     let mut st = blank_statvfs();
     // SAFETY: S3.
-    retry(|| unsafe { libc::statvfs(path.as_ptr(), &mut st) })?;
+    retry(|| unsafe { wide::statvfs(path.as_ptr(), &mut st) })?;
     Ok(st)
 }
 
-pub fn fstatvfs(fd: RawFd) -> Res<libc::statvfs> {
+pub fn fstatvfs(fd: RawFd) -> Res<Statvfs> {
     let mut st = blank_statvfs();
     // SAFETY: S3.
-    retry(|| unsafe { libc::fstatvfs(fd, &mut st) })?;
+    retry(|| unsafe { wide::fstatvfs(fd, &mut st) })?;
     Ok(st)
 }
 
@@ -331,14 +361,14 @@ pub fn fchmod(fd: RawFd, mode: u32) -> Res<()> {
 pub fn truncate(path: &CStr, len: i64) -> Res<()> {
     let len = off(len)?;
     // SAFETY: S3.
-    retry(|| unsafe { libc::truncate(path.as_ptr(), len) })?;
+    retry(|| unsafe { wide::truncate(path.as_ptr(), len) })?;
     Ok(())
 }
 
 pub fn ftruncate(fd: RawFd, len: i64) -> Res<()> {
     let len = off(len)?;
     // SAFETY: no memory is involved.
-    retry(|| unsafe { libc::ftruncate(fd, len) })?;
+    retry(|| unsafe { wide::ftruncate(fd, len) })?;
     Ok(())
 }
 
@@ -399,7 +429,7 @@ pub fn lseek(fd: RawFd, offset: i64, whence: c_int) -> Res<i64> {
     let offset = off(offset)?;
     // SAFETY: no memory is involved.
     #[allow(clippy::useless_conversion)]
-    retry(|| unsafe { libc::lseek(fd, offset, whence) }).map(i64::from)
+    retry(|| unsafe { wide::lseek(fd, offset, whence) }).map(i64::from)
 }
 
 pub fn fcntl(fd: RawFd, cmd: c_int, arg: &Arg) -> Res<i64> {
@@ -436,7 +466,7 @@ unsafe fn read_raw(fd: RawFd, offset: Option<i64>, to: *mut u8, len: usize) -> R
         Some(offset) => {
             let offset = off(offset)?;
             // SAFETY: the caller's promise.
-            retry(|| unsafe { libc::pread(fd, to.cast(), len, offset) })?
+            retry(|| unsafe { wide::pread(fd, to.cast(), len, offset) })?
         }
     };
     Ok(n as usize)
@@ -452,7 +482,7 @@ unsafe fn write_raw(fd: RawFd, offset: Option<i64>, from: *const u8, len: usize)
         Some(offset) => {
             let offset = off(offset)?;
             // SAFETY: the caller's promise.
-            retry(|| unsafe { libc::pwrite(fd, from.cast(), len, offset) })?
+            retry(|| unsafe { wide::pwrite(fd, from.cast(), len, offset) })?
         }
     };
     Ok(n as usize)
@@ -495,12 +525,12 @@ pub fn sendfile(out: RawFd, input: RawFd, offset: Option<i64>, len: usize) -> Re
     let n = match offset {
         None => {
             // SAFETY: without an offset no memory is involved.
-            retry(|| unsafe { libc::sendfile(out, input, std::ptr::null_mut(), len) })?
+            retry(|| unsafe { wide::sendfile(out, input, std::ptr::null_mut(), len) })?
         }
         Some(offset) => {
             let mut at = off(offset)?;
             // SAFETY: S3.
-            retry(|| unsafe { libc::sendfile(out, input, &mut at, len) })?
+            retry(|| unsafe { wide::sendfile(out, input, &mut at, len) })?
         }
     };
     Ok(n as usize)
@@ -545,7 +575,7 @@ pub fn will_read_all(fd: RawFd) {
     #[cfg(any(target_os = "linux", target_os = "freebsd"))]
     // SAFETY: no memory is involved.
     unsafe {
-        libc::posix_fadvise(fd, 0, 0, libc::POSIX_FADV_SEQUENTIAL);
+        wide::posix_fadvise(fd, 0, 0, libc::POSIX_FADV_SEQUENTIAL);
     }
     #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
     let _ = fd;
@@ -567,7 +597,7 @@ pub fn readahead(_fd: RawFd, _offset: i64, _len: usize) -> Res<()> {
 pub fn fallocate(fd: RawFd, mode: c_int, offset: i64, len: i64) -> Res<()> {
     let (offset, len) = (off(offset)?, off(len)?);
     // SAFETY: no memory is involved.
-    retry(|| unsafe { libc::fallocate(fd, mode, offset, len) })?;
+    retry(|| unsafe { wide::fallocate(fd, mode, offset, len) })?;
     Ok(())
 }
 
