@@ -4,13 +4,14 @@ use strict;
 use warnings;
 use lib "t/lib", "xt/lib";
 use AIOTest qw(scratch spew slurp patience);
-use ClientTest qw(client each_loop);
+use ClientTest qw(need client each_loop);
 use POSIX qw(ENOENT EEXIST ENOTDIR EISDIR EINVAL ENOTEMPTY EBADF);
 use Test::More;
 
+BEGIN { need "libanyevent-perl and libanyevent-aio-perl", qw(AnyEvent AnyEvent::AIO AnyEvent::IO) }
 my $loop; BEGIN { $loop = each_loop qw(EV Perl) }
 BEGIN { $ENV{PERL_ANYEVENT_IO_MODEL} = "IOAIO" }
-BEGIN { client "libanyevent-perl and libanyevent-aio-perl", qw(AnyEvent AnyEvent::AIO AnyEvent::IO) }
+BEGIN { client qw(AnyEvent AnyEvent::AIO AnyEvent::IO) }
 BEGIN { AnyEvent::IO->import (":DEFAULT", ":flags") }
 
 is $AnyEvent::IO::MODEL, "AnyEvent::IO::IOAIO", "the backend is the one of IO::AIO";

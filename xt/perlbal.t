@@ -5,7 +5,7 @@ use strict;
 use warnings;
 use lib "t/lib", "xt/lib";
 use AIOTest qw(scratch spew slurp patience until_true);
-use ClientTest qw(installed start finish same_object @perl);
+use ClientTest qw(need start finish same_object @perl);
 use Digest::MD5 qw(md5_base64);
 use File::Spec ();
 use IO::Socket::INET;
@@ -13,10 +13,10 @@ use POSIX ();
 use Socket qw(SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO);
 use Test::More;
 
-my ($script) = grep -x, map "$_/perlbal", File::Spec->path, "/usr/bin";
-defined $script          or plan skip_all => "perlbal is not installed; on Debian it is in perlbal";
-installed ("Perlbal")    or plan skip_all => "Perlbal is not installed; on Debian it is in libperlbal-perl";
-$^O eq "linux"           or plan skip_all => "what Perlbal has in memory is looked up in /proc";
+need "libperlbal-perl", "Perlbal";
+my ($script) = grep -x, map "$_/perlbal", File::Spec->path;
+defined $script or plan skip_all => "the program perlbal is not installed; on Debian it is in perlbal";
+$^O eq "linux"  or plan skip_all => "what Perlbal has in memory is looked up in /proc";
 
 my ($status, $output) = finish (start (@perl, "-MPerlbal", "-e", 'print join ", ",
    (map "$_ " . $_->VERSION, qw(Perlbal Danga::Socket)), ClientTest::under_test ()'));
@@ -31,7 +31,7 @@ my $top = scratch;
 mkdir "$top/$_" or die "$_: $!" for qw(doc doc/sub doc/put hidden uploads);
 
 # Text that tells where it is from, so that no two files have the same.
-sub text { my ($id, $size) = @_; substr join ("", map "$id/$_ ", 1 .. 1 + $size / (2 + length $id)), 0, $size }
+sub text { my ($id, $size) = @_; substr join ("", map "$id/$_" . "." x 40, 0 .. $size / 42), 0, $size }
 
 my %file = map { my $size = $_ < 8 ? 1 + $_ : $_ * $_ * 83; ("/f$_" => text ("f$_", $size)) } 0 .. 59;
 spew ("$top/doc$_", $file{$_}) for keys %file;
@@ -59,7 +59,7 @@ sub open_to {
 
 # What is still running should the test die.
 my %running;
-my $test = $$;
+my $test; BEGIN { $test = $$ }
 END { if ($$ == $test) { my $status = $?; kill KILL => keys %running; $? = $status } }
 
 # Starts Perlbal. The ports are free when it is told of them; should another
@@ -265,8 +265,9 @@ my %put = map { ("/put/d" . $_ % 7 . "/p$_" => text ("p$_", $_ * $_ * 11)) } 1 .
 sub is_put { my ($request, $status) = @_; $status ne 200 && $status ne 201 ? "status" : slurp ("$top/doc$request->[1]") ne $request->[2] && "content" }
 
 many ("files are put", $server->{web}, 20, [map ["PUT", $_, $put{$_}], sort keys %put], \&is_put);
-many ("are replaced", $server->{web}, 20, [map ["PUT", $_, reverse $put{$_}], (sort keys %put)[0 .. 59]], \&is_put);
+many ("are replaced", $server->{web}, 20, [map ["PUT", $_, scalar reverse $put{$_}], (sort keys %put)[0 .. 59]], \&is_put);
 many ("are put with their checksum", $server->{web}, 10, [map ["PUT", $_, $put{$_}, "Content-MD5" => md5_base64 ($put{$_}) . "=="], (sort keys %put)[0 .. 59]], \&is_put);
+is_deeply [grep !$put{substr $_, length "$top/doc"}, glob "$top/doc/put/d*/*"], [], "... and leave no other files";
 %file = (%file, %put);
 many ("that were put are fetched", $server->{web}, 20, [map ["GET", $_], sort keys %put], \&is_file);
 

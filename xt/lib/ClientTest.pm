@@ -16,7 +16,7 @@ use IO::AIO ();
 use POSIX ();
 use Test::More ();
 
-our @EXPORT_OK = qw(client each_loop installed start finish same_object @perl);
+our @EXPORT_OK = qw(need client each_loop start finish same_object @perl);
 
 # ---- which module is tested ------------------------------------------------
 
@@ -68,15 +68,20 @@ sub same_object {
 
 # ---- the modules that use it -----------------------------------------------
 
-# client "Debian package", "Module" ...: loads the modules and says which
-# versions they are. Skips the whole file if one is not installed. One that is
-# installed and does not load is a failure.
-sub client {
+# need "Debian package", "Module" ...: skips the whole file if a module is not
+# installed.
+sub need {
    my ($package, @module) = @_;
    for my $module (@module) {
       installed ($module)
          or Test::More::plan (skip_all => "$module is not installed; on Debian it is in $package");
    }
+}
+
+# client "Module" ...: loads the modules and says which versions they are. What
+# is installed and does not load is a failure.
+sub client {
+   my (@module) = @_;
    eval "require $_; 1" or die $@ for @module;
    Test::More::ok (1, "with @module the module under test is loaded") if under_test;
    Test::More::diag (join ", ", (map { my $v = $_->VERSION; defined $v ? "$_ $v" : () } @module), under_test);
