@@ -148,17 +148,36 @@ impl<'a> Parse<'a> {
         Ok(sv.view().is_defined().then_some(sv))
     }
 
+    /// An argument that is to be converted to a number. That may warn, and a warn handler may drop
+    /// the other arguments.
+    fn numeric(&self, i: usize) -> Result<Sv> {
+        let sv = self.args.get(i)?;
+        if !sv.view().has_number() {
+            self.args.keep();
+        }
+        Ok(sv)
+    }
+
+    /// As [`given`](Parse::given), for a number.
+    pub fn given_number(&self, i: usize) -> Result<Option<Sv>> {
+        let sv = self.given(i)?;
+        if sv.is_some_and(|sv| !sv.view().has_number()) {
+            self.args.keep();
+        }
+        Ok(sv)
+    }
+
     pub fn int(&self, i: usize) -> Result<i32> {
-        int(self.perl, self.args.get(i)?)
+        int(self.perl, self.numeric(i)?)
     }
 
     pub fn long(&self, i: usize) -> Result<i64> {
-        long(self.perl, self.args.get(i)?)
+        long(self.perl, self.numeric(i)?)
     }
 
     /// An integer, or `default` for `undef`.
     pub fn long_or(&self, i: usize, default: i64) -> Result<i64> {
-        match self.given(i)? {
+        match self.given_number(i)? {
             Some(sv) => long(self.perl, sv),
             None => Ok(default),
         }
@@ -169,14 +188,14 @@ impl<'a> Parse<'a> {
     }
 
     pub fn float(&self, i: usize) -> Result<f64> {
-        let sv = self.args.get(i)?;
+        let sv = self.numeric(i)?;
         self.perl.float(sv)
     }
 
     /// A length: `Err` inside is an errno. Negative and absurd numbers are invalid; `undef` is
     /// `default`.
     pub fn length(&self, i: usize, default: u64) -> Result<std::result::Result<u64, i32>> {
-        let Some(sv) = self.given(i)? else {
+        let Some(sv) = self.given_number(i)? else {
             return Ok(Ok(default));
         };
         let n = self.perl.number(sv)?;
@@ -263,18 +282,14 @@ impl<'a> Parse<'a> {
 
     /// An offset that may be left out: then, and if it is negative, the file position.
     pub fn position(&self, i: usize) -> Result<Option<i64>> {
-        match self.given(i)? {
+        match self.given_number(i)? {
             Some(sv) => Ok(Some(long(self.perl, sv)?).filter(|&offset| offset >= 0)),
             None => Ok(None),
         }
     }
 
     /// Where in a string of `len` octets an offset points; from the end if it is negative.
-    fn offset_in(&self, i: usize, len: usize, complaint: &'static str) -> Result<usize> {
-        let offset = match self.given(i)? {
-            Some(sv) => long(self.perl, sv)?,
-            None => 0,
-        };
+    fn offset_in(offset: i64, len: usize, complaint: &'static str) -> Result<usize> {
         let from = if offset < 0 {
             (len as i64).checked_add(offset)
         } else {
@@ -300,9 +315,11 @@ impl<'a> Parse<'a> {
         let fd = self.input(0)?;
         let offset = self.position(1)?;
         let len = self.length(2, 0)?;
+        let from = self.long_or(4, 0)?;
+        // The data comes last: with it in hand no Perl code runs any more.
         let value = self.args.get(3)?;
         let have = self.data_bytes(value, "data")?.len();
-        let from = self.offset_in(4, have, "dataoffset outside of data scalar")?;
+        let from = Parse::offset_in(from, have, "dataoffset outside of data scalar")?;
 
         // From here on the scalar changes; nothing below croaks but what `own_buffer` refuses.
         let Some(sv) = self.args.raw(3) else {
@@ -329,8 +346,8 @@ impl<'a> Parse<'a> {
                     errno: libc::ENOMEM,
                 });
             };
-            let prefix = &self.data_bytes(value, "data")?[..from];
-            heap.put(prefix);
+            let prefix = self.data_bytes(value, "data")?;
+            heap.put(prefix.get(..from).unwrap_or(prefix));
             let ptr = heap.as_ptr();
             self.half.hold(perl, sv, None);
             self.extra().data = Some(Data {
@@ -368,9 +385,12 @@ impl<'a> Parse<'a> {
         let fd = self.fd(0, Side::Output)?;
         let offset = self.position(1)?;
         let len = self.length(2, u64::MAX)?;
+        let from = self.long_or(4, 0)?;
+        // The data comes last: with it in hand no Perl code runs any more.
         let value = self.args.get(3)?;
-        let have = self.data_bytes(value, "data")?.len();
-        let from = self.offset_in(4, have, "dataoffset outside of data scalar")?;
+        let bytes = self.data_bytes(value, "data")?;
+        let have = bytes.len();
+        let from = Parse::offset_in(from, have, "dataoffset outside of data scalar")?;
         let len = match len {
             Ok(len) => usize::try_from(len).unwrap_or(usize::MAX).min(have - from),
             Err(errno) => return Ok(Op::Fail { errno }),
@@ -389,11 +409,11 @@ impl<'a> Parse<'a> {
             && !view.is_glob()
             && !self.half.is_held(sv);
         let (source, ptr) = if plain {
-            let ptr = self.data_bytes(sv, "data")?.as_ptr().cast_mut();
+            // SAFETY: a plain string of its own, which no request holds.
+            let ptr = unsafe { perl.plain_buffer(sv) };
             self.half.hold(perl, sv, Some(ptr));
             (sv.own(), ptr)
         } else {
-            let bytes = self.data_bytes(value, "data")?;
             let copy = if view.is_cow() && !view.is_utf8() && !view.is_magical() {
                 perl.new_copy(sv)
             } else {
@@ -456,12 +476,14 @@ impl<'a> Parse<'a> {
         let Some(sv) = self.args.raw(0) else {
             return Fail::croak("no data scalar");
         };
+        let from = self.long_or(1, 0)?;
+        let len = self.length(2, u64::MAX)?.unwrap_or(u64::MAX);
+        // The data comes last: with it in hand no Perl code runs any more.
         let value = self.args.get(0)?;
         let bytes = self.data_bytes(value, "data")?;
         let (ptr, have) = (bytes.as_ptr(), bytes.len());
-        let from = self.offset_in(1, have, "offset outside of scalar")?;
-        let rest = (have - from) as u64;
-        let len = self.length(2, rest)?.unwrap_or(rest).min(rest);
+        let from = Parse::offset_in(from, have, "offset outside of scalar")?;
+        let len = len.min((have - from) as u64);
         self.keep(sv.own());
         if value != sv {
             self.keep(value.own());

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! D1  A request is delivered once: its entry leaves the table on this path and on no other.
-//! D2  Keys are looked up again after every call into Perl (`Half::across`).
+//! D2  After every call into Perl a request is looked up again, by its `Id`.
 //! D3  An exception waits until the step is complete; a jump (exit) leaves at once, with
 //!     everything handed to perl's temporaries and the group ready to end in a later poll.
 
@@ -26,7 +26,7 @@ use perl_xs::{Called, Fail, Owned, Perl, Result, Sv};
 use crate::declare::{Decl, Reply};
 use crate::group;
 use crate::half::{Buffered, Half};
-use crate::table::{self, Data, CANCELLED, DELIVERING, INNER};
+use crate::table::{self, Data, Id, CANCELLED, DELIVERING, INNER};
 
 /// Serves one result. `false`: it was a group that waits for members, which counts for no limit.
 ///
@@ -80,9 +80,9 @@ impl Thrown {
 /// Delivers a request that has its result, and the groups that end with it.
 pub fn finish(perl: Perl, half: &Half, key: Key, job: Option<Box<Job>>) -> Result<()> {
     let mut thrown = Thrown::default();
-    let mut next = Some((key, job));
-    while let Some((key, mut job)) = next.take() {
-        let called = call(perl, half, key, job.as_deref_mut(), &mut thrown);
+    let mut next = Some((half.table.borrow().id(key), job));
+    while let Some((id, mut job)) = next.take() {
+        let called = call(perl, half, id.key, job.as_deref_mut(), &mut thrown);
         if let Some(job) = job {
             half.recycle(job);
         }
@@ -90,25 +90,28 @@ pub fn finish(perl: Perl, half: &Half, key: Key, job: Option<Box<Job>>) -> Resul
             Ok(Some(())) => {}
             Ok(None) => break,
             Err(jump) => {
-                give_up(perl, half, key);
+                give_up(perl, half, id);
                 return Err(jump);
             }
         }
 
-        let group = half.table.borrow_mut().unlink(key);
+        let group = {
+            let mut table = half.table.borrow_mut();
+            table.unlink(id.key).map(|group| table.id(group))
+        };
         if let Some(group) = group {
             match half.across(perl, || group::feed(perl, half, group)) {
                 Ok(Some(())) => {}
                 Ok(None) => break,
                 Err(jump) => {
-                    give_up(perl, half, key);
+                    give_up(perl, half, id);
                     requeue_if_over(half, group);
                     return Err(jump);
                 }
             }
         }
 
-        let request = half.table.borrow_mut().remove(key);
+        let request = half.table.borrow_mut().remove(id.key);
         let scalars = table::scalars(request, perl);
         match half.across(perl, || half.release_all(perl, scalars)) {
             Ok(Some(())) => {}
@@ -120,7 +123,7 @@ pub fn finish(perl: Perl, half: &Half, key: Key, job: Option<Box<Job>>) -> Resul
                 return Err(jump);
             }
         }
-        if let Some(group) = group.filter(|&g| is_over(half, g)) {
+        if let Some(group) = group.filter(|&group| is_over(half, group)) {
             next = Some((group, None));
         }
     }
@@ -128,9 +131,12 @@ pub fn finish(perl: Perl, half: &Half, key: Key, job: Option<Box<Job>>) -> Resul
 }
 
 /// Has a group been looked at, and has it nothing left to wait for?
-fn is_over(half: &Half, group: Key) -> bool {
+fn is_over(half: &Half, group: Id) -> bool {
+    if !half.alive(group) {
+        return false;
+    }
     let table = half.table.borrow();
-    let request = table.get(group);
+    let request = table.get(group.key);
     request
         .members()
         .is_some_and(|g| g.looked && g.count == 0 && !g.feeding)
@@ -138,26 +144,29 @@ fn is_over(half: &Half, group: Key) -> bool {
 }
 
 /// Sends a group through the result lanes again if it ended where it could not be delivered.
-pub fn requeue_if_over(half: &Half, group: Key) {
+pub fn requeue_if_over(half: &Half, group: Id) {
     if is_over(half, group) {
         let priority = {
             let mut table = half.table.borrow_mut();
-            if let Some(g) = table.group_mut(group) {
+            if let Some(g) = table.group_mut(group.key) {
                 g.looked = false;
             }
-            table.get(group).priority
+            table.get(group.key).priority
         };
-        half.queue_group(group, priority);
+        half.queue_group(group.key, priority);
     }
 }
 
 /// A request whose callback jumped: everything goes to perl's temporaries, nothing runs (D3).
 #[inline(never)] // keeps the frame of a nested poll small
-fn give_up(perl: Perl, half: &Half, key: Key) {
+fn give_up(perl: Perl, half: &Half, id: Id) {
+    if !half.alive(id) {
+        return;
+    }
     let (group, request) = {
         let mut table = half.table.borrow_mut();
-        let group = table.unlink(key);
-        (group, table.remove(key))
+        let group = table.unlink(id.key).map(|group| table.id(group));
+        (group, table.remove(id.key))
     };
     for sv in table::scalars(request, perl) {
         // SAFETY: T2: one reference each. Dropping it runs no Perl code.
@@ -419,7 +428,18 @@ fn store(
                 // SAFETY: the prefix was put there, and the read wrote the rest.
                 unsafe { std::slice::from_raw_parts(heap.as_ptr(), len) }
             });
-            perl.set_bytes(sv.sv(), bytes)?
+            // What has become of the beginning meanwhile stays, unless a look at it would run
+            // Perl code: then it is what it was.
+            let view = sv.sv().view();
+            if view.has_string() && !view.is_magical() && !view.is_ref() && !view.is_utf8() {
+                let now = perl.bytes(sv.sv())?.unwrap_or(&[]);
+                let mut value = now[..data.offset.min(now.len())].to_vec();
+                value.resize(data.offset, 0);
+                value.extend_from_slice(bytes.get(data.offset..).unwrap_or(&[]));
+                perl.set_bytes(sv.sv(), &value)?
+            } else {
+                perl.set_bytes(sv.sv(), bytes)?
+            }
         }
         Reply::Read => {
             match back {

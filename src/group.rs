@@ -5,43 +5,49 @@
 //! G2  While its feeder runs a group cannot end, whatever the feeder polls. If it was emptied
 //!     meanwhile outside a delivery, it goes through the result lanes again.
 
-use aio_engine::Key;
 use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns, Sv};
 
 use crate::args;
 use crate::deliver::requeue_if_over;
 use crate::half::Half;
 use crate::object::{self, GRP, REQ};
-use crate::table::{CANCELLED, DELIVERING, NONE};
+use crate::table::{Id, CANCELLED, DELIVERING, NONE};
 
 const BUSY: &str = "busy IO::AIO::REQ object expected";
+const FINISHED: &str = "cannot add requests to IO::AIO::GRP after the group finished";
 
-/// The open group a method is called on.
-fn open(perl: Perl, args: &Args) -> Result<(&'static Half, Key)> {
-    let (half, key) = object::own(perl, args, GRP)?;
-    if key == NONE || half.table.borrow().group(key).is_none() {
+/// The open group that is the object of a method. Runs no Perl code, and is asked after all that
+/// does: reading an argument may end the group.
+fn open(perl: Perl, half: &Half, body: Sv) -> Result<Id> {
+    let key = object::key(perl, body);
+    let table = half.table.borrow();
+    if key == NONE || table.group(key).is_none() {
         return Fail::croak(BUSY);
     }
-    Ok((half, key))
+    Ok(table.id(key))
 }
 
 /// `$grp->add(@requests)`
 pub fn add(perl: Perl, args: &Args) -> Result<Returns> {
-    let (half, group) = open(perl, args)?;
-    args.keep();
-    if half.table.borrow().get(group).has(DELIVERING) {
-        return Fail::croak("cannot add requests to IO::AIO::GRP after the group finished");
-    }
+    let (half, body) = object::own(perl, args, GRP)?;
+    let open_for_more = || {
+        let group = open(perl, half, body)?.key;
+        if half.table.borrow().get(group).has(DELIVERING) {
+            return Fail::croak(FINISHED);
+        }
+        Ok(group)
+    };
+    open_for_more()?;
     let mut given = Vec::with_capacity(args.len() - 1);
     for i in 1..args.len() {
         let Some(sv) = args.raw(i) else { break };
-        let member = object::key(perl, sv, REQ)?;
+        let member = object::body(perl, sv, REQ)?;
         given.push(sv.own());
-        if member == NONE {
-            continue;
-        }
+
+        let group = open_for_more()?;
+        let member = object::key(perl, member);
         let mut table = half.table.borrow_mut();
-        if table.get(member).has(DELIVERING) {
+        if member == NONE || table.get(member).has(DELIVERING) {
             continue;
         }
         if table.get(member).group != NONE {
@@ -57,7 +63,8 @@ pub fn add(perl: Perl, args: &Args) -> Result<Returns> {
 
 /// `$grp->cancel_subs`
 pub fn cancel_subs(perl: Perl, args: &Args) -> Result<Returns> {
-    let (half, key) = object::own(perl, args, GRP)?;
+    let (half, body) = object::own(perl, args, GRP)?;
+    let key = object::key(perl, body);
     if key == NONE {
         return Ok(Returns::Nothing);
     }
@@ -88,12 +95,13 @@ pub fn cancel_subs(perl: Perl, args: &Args) -> Result<Returns> {
 /// `$grp->result(@values)`
 pub fn result(perl: Perl, args: &Args) -> Result<Returns> {
     let errno = perl.errno();
-    let (half, key) = open(perl, args)?;
+    let (half, body) = object::own(perl, args, GRP)?;
     let mut values = Vec::with_capacity(args.len() - 1);
     for i in 1..args.len() {
         let value = args.get(i)?;
         values.push(perl.new_copy(value));
     }
+    let key = open(perl, half, body)?.key;
     let old = {
         let mut table = half.table.borrow_mut();
         let Some(group) = table.group_mut(key) else {
@@ -110,11 +118,12 @@ pub fn result(perl: Perl, args: &Args) -> Result<Returns> {
 /// `$grp->errno([$errno])`
 pub fn errno(perl: Perl, args: &Args) -> Result<Returns> {
     let now = perl.errno();
-    let (half, key) = open(perl, args)?;
+    let (half, body) = object::own(perl, args, GRP)?;
     let errno = match args.raw(1) {
         Some(_) => args::int(perl, args.get(1)?)?,
         None => now,
     };
+    let key = open(perl, half, body)?.key;
     if let Some(group) = half.table.borrow_mut().group_mut(key) {
         group.errno = errno;
     }
@@ -123,23 +132,25 @@ pub fn errno(perl: Perl, args: &Args) -> Result<Returns> {
 
 /// `$grp->limit($n)`
 pub fn limit(perl: Perl, args: &Args) -> Result<Returns> {
-    let (half, key) = open(perl, args)?;
+    let (half, body) = object::own(perl, args, GRP)?;
     let limit = args::int(perl, args.get(1)?)?;
-    if let Some(group) = half.table.borrow_mut().group_mut(key) {
+    let id = open(perl, half, body)?;
+    if let Some(group) = half.table.borrow_mut().group_mut(id.key) {
         group.limit = limit as i64;
     }
-    feed_outside(perl, half, key)?;
+    feed_outside(perl, half, id)?;
     Ok(Returns::Nothing)
 }
 
 /// `$grp->feed($callback)`
 pub fn feed_with(perl: Perl, args: &Args) -> Result<Returns> {
-    let (half, key) = open(perl, args)?;
+    let (half, body) = object::own(perl, args, GRP)?;
     let feeder = args.get(1)?;
     let feeder = feeder.view().is_defined().then(|| perl.new_copy(feeder));
+    let id = open(perl, half, body)?;
     let old = {
         let mut table = half.table.borrow_mut();
-        let Some(group) = table.group_mut(key) else {
+        let Some(group) = table.group_mut(id.key) else {
             return Fail::croak(BUSY);
         };
         if group.limit <= 0 {
@@ -155,28 +166,27 @@ pub fn feed_with(perl: Perl, args: &Args) -> Result<Returns> {
             return Ok(Returns::Nothing);
         }
     }
-    feed_outside(perl, half, key)?;
+    feed_outside(perl, half, id)?;
     Ok(Returns::Nothing)
 }
 
 /// Feeds where no delivery is going on, so that nobody else looks whether the group is over (G2).
-fn feed_outside(perl: Perl, half: &Half, group: Key) -> Result<()> {
+fn feed_outside(perl: Perl, half: &Half, group: Id) -> Result<()> {
     half.check_depth()?;
-    if half.across(perl, || feed(perl, half, group))?.is_some() {
-        requeue_if_over(half, group);
-    }
-    Ok(())
+    let fed = half.across(perl, || feed(perl, half, group));
+    requeue_if_over(half, group);
+    fed.map(|_| ())
 }
 
 /// Calls the feeder while the group has fewer members than its limit.
 ///
-/// Perl: runs the feeder, which may do anything. The group is still there afterwards, unless all
-/// requests have been forgotten.
-pub fn feed(perl: Perl, half: &Half, key: Key) -> Result<()> {
-    loop {
+/// Perl: runs the feeder, which may do anything. While it runs the group cannot end (G2); after
+/// that, releasing it may end the group, too.
+pub fn feed(perl: Perl, half: &Half, id: Id) -> Result<()> {
+    while half.alive(id) {
         let feeder = {
             let mut table = half.table.borrow_mut();
-            let request = table.get_mut(key);
+            let request = table.get_mut(id.key);
             let stop = request.has(CANCELLED) || request.has(DELIVERING);
             let Some(group) = request.members_mut() else {
                 return Ok(());
@@ -191,46 +201,38 @@ pub fn feed(perl: Perl, half: &Half, key: Key) -> Result<()> {
             unsafe { Sv::from_raw(group.feeder) }.own()
         };
         let called = half.across(perl, || {
-            let object = object::make(perl, half, key)?;
-            let called = perl.call(feeder.sv(), &[object.sv()], perl.errno());
-            drop(object);
-            called
+            let object = object::make(perl, half, id.key)?;
+            let called = perl.call(feeder.sv(), &[object.sv()], perl.errno())?;
+            perl.release(object)?;
+            Ok(called)
         });
-        let called = match called {
-            Ok(Some(called)) => called,
-            Ok(None) => return Ok(()),
-            Err(jump) => {
-                if let Some(group) = half.table.borrow_mut().group_mut(key) {
-                    group.feeding = false;
-                }
-                return Err(jump);
-            }
-        };
+        if !half.alive(id) {
+            return called.map(|_| ());
+        }
         let forgotten = {
             let mut table = half.table.borrow_mut();
-            let Some(group) = table.group_mut(key) else {
-                return Ok(());
+            let Some(group) = table.group_mut(id.key) else {
+                return called.map(|_| ());
             };
             group.feeding = false;
-            // It may have been replaced by itself.
-            if group.fresh == 0 && group.feeder == feeder.sv().raw() {
-                std::mem::replace(&mut group.feeder, std::ptr::null_mut())
-            } else {
-                std::ptr::null_mut()
-            }
+            // It may have been replaced meanwhile.
+            let same = group.feeder == feeder.sv().raw();
+            (matches!(called, Ok(Some(_))) && group.fresh == 0 && same).then(|| {
+                let feeder = std::mem::replace(&mut group.feeder, std::ptr::null_mut());
+                // SAFETY: T2: the reference has left the table.
+                unsafe { Owned::from_raw(feeder) }
+            })
         };
-        let after = half.across(perl, || {
-            if let Called::Died(error) = called {
+        let called = called?;
+        half.across(perl, || {
+            if let Some(Called::Died(error)) = called {
                 perl.warn_in_cleanup(error.sv())?;
             }
-            if !forgotten.is_null() {
-                // SAFETY: T2: the reference has left the table.
-                perl.release(unsafe { Owned::from_raw(forgotten) })?;
+            if let Some(forgotten) = forgotten {
+                perl.release(forgotten)?;
             }
             perl.release(feeder)
         })?;
-        if after.is_none() {
-            return Ok(());
-        }
     }
+    Ok(())
 }

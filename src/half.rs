@@ -8,14 +8,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use aio_engine::{Engine, Job, Key, Limits, Op, Priority, ResultPipe};
 use perl_sys::SV;
-use perl_xs::{Called, Fail, Owned, Perl, Result, Sv};
+use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns, Sv};
 
 use crate::declare;
-use crate::table::{self, Data, Table};
+use crate::table::{self, Data, Id, Table};
 use crate::wd::Wds;
 
 pub struct Half {
@@ -105,6 +105,29 @@ struct Hold {
 static OWNER: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
 static HALF: AtomicPtr<Half> = AtomicPtr::new(std::ptr::null_mut());
 
+/// Buffers are lent to a clone in the making, by the owner's thread.
+static LENT: AtomicBool = AtomicBool::new(false);
+
+/// `CLONE_SKIP`, which perl calls in an interpreter that is about to be cloned: its pinned buffers
+/// are to be copied, not shared.
+pub fn before_clone(perl: Perl, _: &Args) -> Result<Returns> {
+    if OWNER.load(Ordering::Relaxed) == perl.raw() {
+        enter(perl)?.lend_buffers(true);
+        LENT.store(true, Ordering::Relaxed);
+    }
+    Ok(Returns::One(perl.new_int(0)))
+}
+
+/// `CLONE`, which perl calls in the clone, on the thread of the interpreter it was made from.
+pub fn after_clone(_: Perl, _: &Args) -> Result<Returns> {
+    if LENT.swap(false, Ordering::Relaxed) {
+        // SAFETY: the owner's thread, which is inside the call that makes the clone: nobody else
+        // asks for clones meanwhile, since the flag was set by that very call.
+        unsafe { &*HALF.load(Ordering::Relaxed) }.lend_buffers(false);
+    }
+    Ok(Returns::Nothing)
+}
+
 /// How many delivered jobs are kept for the next submissions.
 const SPARE: usize = 256;
 
@@ -155,7 +178,7 @@ pub fn found(perl: Perl) -> Result<&'static Half> {
 #[inline]
 pub fn enter(perl: Perl) -> Result<&'static Half> {
     if OWNER.load(Ordering::Relaxed) != perl.raw() {
-        return Fail::croak("IO::AIO cannot be used here: it belongs to the thread that loaded it");
+        return Fail::croak("IO::AIO cannot be used here: it belongs to the thread that loaded it, or perl is ending");
     }
     // SAFETY: set before OWNER, never freed, and only the owner's thread gets here.
     let half = unsafe { &*HALF.load(Ordering::Relaxed) };
@@ -278,6 +301,11 @@ impl Half {
         Ok((self.epoch.get() == epoch).then_some(result))
     }
 
+    /// Is it still the same request? Not in a forked child: what it has is the parent's.
+    pub fn alive(&self, id: Id) -> bool {
+        self.generation.get() == ResultPipe::generation() && self.table.borrow().alive(id)
+    }
+
     // ---- submission ------------------------------------------------------
 
     /// A job for `op`, in memory that was used before if there is some.
@@ -336,6 +364,18 @@ impl Half {
     }
 
     // ---- scalars in use --------------------------------------------------
+
+    /// A thread is about to be cloned from this interpreter (`on`), or has been. The clone gets
+    /// copies of pinned buffers instead of the buffers: their scalars look ordinary meanwhile.
+    pub fn lend_buffers(&self, on: bool) {
+        for (&sv, hold) in self.holds.borrow().iter() {
+            let Some((ptr, cap)) = hold.buffer else {
+                continue;
+            };
+            // SAFETY: T2: requests hold the scalar; ptr and cap are what was pinned.
+            unsafe { perl_xs::lend_buffer(Sv::from_raw(sv), ptr, if on { cap } else { 0 }) }
+        }
+    }
 
     /// Is this scalar read-only only because requests hold it?
     pub fn holds(&self, sv: Sv) -> bool {

@@ -65,6 +65,10 @@ fn call_sub(perl: Perl, args: &Args) -> Result<Returns> {
     if !sub.takes(args.len()) {
         return submit::usage(sub.name, sub.usage);
     }
+    if args.len() > 1 {
+        // Converting an argument may warn, and a warn handler may drop the others.
+        args.keep();
+    }
     (sub.body)(perl, args)
 }
 
@@ -161,6 +165,8 @@ static SUBS: &[Sub] = &[
         "grp, callback = undef",
         group::feed_with,
     ),
+    sub("IO::AIO::CLONE_SKIP", None, "...", half::before_clone),
+    sub("IO::AIO::CLONE", None, "...", half::after_clone),
     sub("IO::AIO::WD::DESTROY", None, "...", wd::destroy),
 ];
 

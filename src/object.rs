@@ -12,6 +12,9 @@ use crate::args;
 use crate::half::{enter, Half};
 use crate::table::{CANCELLED, DELIVERING, NONE};
 
+/// Set in the tags of directory objects, which share the kind of magic with requests.
+pub const WD_TAG: u64 = 1;
+
 pub const REQ: &CStr = c"IO::AIO::REQ";
 pub const GRP: &CStr = c"IO::AIO::GRP";
 
@@ -27,16 +30,16 @@ pub fn make(perl: Perl, half: &Half, key: Key) -> Result<Owned> {
         return Ok(perl.new_ref(unsafe { Sv::from_raw(object) }));
     }
     let body = perl.new_hash();
-    perl.bless_key(&body, class, key as u64 + 1)?;
+    perl.bless_key(&body, class, tag(key))?;
     let object = perl.new_ref(body.sv());
     half.table.borrow_mut().get_mut(key).object = body.into_raw();
     Ok(object)
 }
 
-/// The request of an object; `NONE` if it is done, or never was one of ours.
+/// The body of an object of a class.
 ///
-/// Perl: an overridden `isa` runs Perl code; what is no such object croaks.
-pub fn key(perl: Perl, sv: Sv, class: &CStr) -> Result<Key> {
+/// Perl: magic and an overridden `isa` run Perl code; what is no such object croaks.
+pub fn body(perl: Perl, sv: Sv, class: &CStr) -> Result<Sv> {
     let sv = perl.fetch(sv)?;
     let body = sv
         .referent()
@@ -44,6 +47,8 @@ pub fn key(perl: Perl, sv: Sv, class: &CStr) -> Result<Key> {
     let Some(body) = body else {
         return refuse(REQ);
     };
+    // Kept by perl's temporaries: what runs below may drop the last other reference.
+    drop(body.own());
     if !perl.is_class(body, class) && !perl.derived_from(sv, class)? {
         // What is no request at all is told so, whatever the method.
         return refuse(if perl.derived_from(sv, REQ)? {
@@ -52,10 +57,20 @@ pub fn key(perl: Perl, sv: Sv, class: &CStr) -> Result<Key> {
             REQ
         });
     }
-    Ok(match perl.key(body) {
-        Some(key) if key > 0 => (key - 1) as Key,
+    Ok(body)
+}
+
+/// The request of an object; `NONE` if it is done, or never was one of ours. Runs no Perl code.
+pub fn key(perl: Perl, body: Sv) -> Key {
+    match perl.key(body) {
+        Some(tag) if tag & WD_TAG == 0 && tag > 1 => ((tag >> 1) - 1) as Key,
         _ => NONE,
-    })
+    }
+}
+
+/// What is tied to an object for a request.
+fn tag(key: Key) -> u64 {
+    (key as u64 + 1) << 1
 }
 
 fn refuse<T>(class: &CStr) -> Result<T> {
@@ -65,21 +80,24 @@ fn refuse<T>(class: &CStr) -> Result<T> {
     ))
 }
 
-/// The request a method is called on, and whether it is done.
-pub fn own(perl: Perl, args: &Args, class: &CStr) -> Result<(&'static Half, Key)> {
-    let half = enter(perl)?;
-    match args.raw(0) {
-        Some(sv) => {
-            args.keep();
-            Ok((half, key(perl, sv, class)?))
-        }
-        None => refuse(REQ),
-    }
+/// The body of the object that a method is called on.
+///
+/// Perl: as [`body`].
+pub fn own(perl: Perl, args: &Args, class: &CStr) -> Result<(&'static Half, Sv)> {
+    enter(perl)?;
+    let Some(sv) = args.raw(0) else {
+        return refuse(REQ);
+    };
+    args.keep();
+    let body = body(perl, sv, class)?;
+    // What ran may have forked.
+    Ok((enter(perl)?, body))
 }
 
 /// `$req->cancel`
 pub fn cancel(perl: Perl, args: &Args) -> Result<Returns> {
-    let (half, key) = own(perl, args, REQ)?;
+    let (half, body) = own(perl, args, REQ)?;
+    let key = key(perl, body);
     if key != NONE && !half.table.borrow().get(key).has(DELIVERING) {
         cancel_tree(half, key);
     }
@@ -110,22 +128,17 @@ pub fn cancel_tree(half: &Half, key: Key) {
 /// Perl: overloading runs Perl code; the old callback is released.
 pub fn cb(perl: Perl, args: &Args) -> Result<Returns> {
     let void = args.is_void();
-    let (half, key) = own(perl, args, REQ)?;
-    if key == NONE || half.table.borrow().get(key).has(DELIVERING) {
-        return Ok(Returns::Nothing);
-    }
-    let new = if args.len() > 1 {
+    let (half, body) = own(perl, args, REQ)?;
+    let new = if args.len() > 1 && key(perl, body) != NONE {
         let value = args.get(1)?;
-        match half.across(perl, || args::callback(perl, value))? {
-            Some(callback) => Some(callback),
-            None => return Ok(Returns::Nothing),
-        }
+        Some(args::callback(perl, value)?)
     } else {
         None
     };
-    // The callback's own code may have finished the request: look again.
-    let body = args.raw(0).and_then(Sv::referent);
-    if body.and_then(|body| perl.key(body)) != Some(key as u64 + 1) {
+    // The callback's own code may have finished the request, or forked: only now is it looked up.
+    enter(perl)?;
+    let key = key(perl, body);
+    if key == NONE || half.table.borrow().get(key).has(DELIVERING) {
         return Ok(Returns::Nothing);
     }
     let old = {

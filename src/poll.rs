@@ -17,6 +17,10 @@ const RETRY: Duration = Duration::from_millis(50);
 /// Perl: runs callbacks; an exception of one passes through.
 fn poll(perl: Perl, half: &Half) -> Result<bool> {
     half.check_depth()?;
+    perl.with_temporaries(|| serve(perl, half))
+}
+
+fn serve(perl: Perl, half: &Half) -> Result<bool> {
     let max_reqs = half.max_poll_reqs.get();
     let max_time = half.max_poll_time.get();
     let end = (max_time > 0.0)
@@ -26,7 +30,9 @@ fn poll(perl: Perl, half: &Half) -> Result<bool> {
     let mut served = 0;
     loop {
         while let Some(Some(job)) = half.with_engine(|engine| engine.take()) {
-            if !deliver(perl, half, job)? {
+            let counts = deliver(perl, half, job)?;
+            perl.free_temporaries()?;
+            if !counts {
                 continue;
             }
             served += 1;
@@ -74,7 +80,7 @@ fn wait(perl: Perl, half: &Half) -> Result<()> {
             time
         };
         half.across(perl, || {
-            if !perl.wait_readable(half.pipe.fd(), time) {
+            if !perl.wait_readable(half.pipe.fd(), time)? {
                 if gathers && perl.has_signals() {
                     // A handler may look at the descriptor.
                     half.with_engine(|engine| engine.announce());

@@ -28,6 +28,8 @@ pub fn request(perl: Perl, args: &Args) -> Result<Returns> {
     let mut parse = Parse::new(perl, half, args);
     let op = (decl.build)(&mut parse)?;
     let extra = parse.finish();
+    // An argument's own code may have forked.
+    enter(perl)?;
 
     let priority = half.next_pri.take();
     if decl.composite {

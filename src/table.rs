@@ -4,6 +4,8 @@
 //! T2  The table owns the scalars in its entries as raw references. They leave it by
 //!     [`Table::remove`], whose receiver releases them: dropping an entry runs no Perl code.
 //! T3  The table is borrowed for single looks and changes, never across a call into Perl.
+//! T4  A key is used again when its request is done. Whoever holds one while Perl code runs holds
+//!     an [`Id`] and asks whether it is [`alive`](Table::alive).
 
 use aio_engine::{Heap, Key, Priority};
 use perl_sys::SV;
@@ -23,6 +25,13 @@ pub const INNER: u8 = 4;
 /// A free place of the table.
 const FREE: u8 = 8;
 
+/// A request, told from all that had or will have its key (T4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Id {
+    pub key: Key,
+    serial: u32,
+}
+
 /// One request that is not done.
 pub struct Request {
     pub decl: &'static Decl,
@@ -35,6 +44,7 @@ pub struct Request {
     pub group: Key,
     pub prev: Key,
     pub next: Key,
+    serial: u32,
     pub priority: Priority,
     pub flags: u8,
 }
@@ -140,6 +150,8 @@ pub struct Table {
     /// First free place, linked by `next`.
     free: Key,
     live: usize,
+    /// Of the last request.
+    serial: u32,
     vacant: &'static Decl,
 }
 
@@ -149,12 +161,14 @@ impl Table {
             list: Vec::new(),
             free: NONE,
             live: 0,
+            serial: 0,
             vacant,
         }
     }
 
     /// Enters a request. `None`: there are as many as keys.
     pub fn insert(&mut self, decl: &'static Decl, priority: Priority) -> Option<Key> {
+        self.serial = self.serial.wrapping_add(1);
         let request = Request {
             decl,
             callback: std::ptr::null_mut(),
@@ -163,6 +177,7 @@ impl Table {
             group: NONE,
             prev: NONE,
             next: NONE,
+            serial: self.serial,
             priority,
             flags: 0,
         };
@@ -194,6 +209,7 @@ impl Table {
             group: NONE,
             prev: NONE,
             next: free,
+            serial: 0,
             priority: Priority::default(),
             flags: FREE,
         };
@@ -216,6 +232,20 @@ impl Table {
         let request = &mut self.list[key as usize];
         debug_assert!(!request.has(FREE), "request {key} is done");
         request
+    }
+
+    pub fn id(&self, key: Key) -> Id {
+        Id {
+            key,
+            serial: self.get(key).serial,
+        }
+    }
+
+    /// Is it still the same request?
+    pub fn alive(&self, id: Id) -> bool {
+        self.list
+            .get(id.key as usize)
+            .is_some_and(|r| r.serial == id.serial && !r.has(FREE))
     }
 
     /// The group data of a request that is known to be a group.

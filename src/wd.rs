@@ -13,6 +13,7 @@ use perl_xs::{Args, Fail, Owned, Perl, Result, Returns, Sv};
 use crate::args::Parse;
 use crate::declare;
 use crate::half::{enter_quietly, Half};
+use crate::object::WD_TAG;
 
 pub const CLASS: &CStr = c"IO::AIO::WD";
 
@@ -37,7 +38,7 @@ pub struct Wds {
 
 /// A body that stands for a directory, and which.
 struct Object {
-    body: Sv,
+    body: Owned,
     place: Place,
 }
 
@@ -57,7 +58,7 @@ impl Wds {
             }
         };
         let body = perl.new_undef();
-        perl.bless_key(&body, CLASS, key as u64 + 1)?;
+        perl.bless_key(&body, CLASS, (key as u64 + 1) << 1 | WD_TAG)?;
         Ok(body)
     }
 
@@ -85,15 +86,24 @@ impl Wds {
         if !perl.is_class(body, CLASS) {
             return None;
         }
-        let key = perl.key(body)?.checked_sub(1)?;
-        self.places.borrow().get(key as usize)?.clone()
+        self.places.borrow().get(place_of(perl, body)?)?.clone()
     }
 
     fn remove(&self, perl: Perl, body: Sv) -> Option<Place> {
-        let key = perl.key(body)?.checked_sub(1)?;
+        let place = place_of(perl, body)?;
+        // The two constants stay.
+        if place < 2 {
+            return None;
+        }
         perl.cut_key(body);
-        self.places.borrow_mut().get_mut(key as usize)?.take()
+        self.places.borrow_mut().get_mut(place)?.take()
     }
+}
+
+/// Which place belongs to a body that stands for a directory.
+fn place_of(perl: Perl, body: Sv) -> Option<usize> {
+    let tag = perl.key(body).filter(|tag| tag & WD_TAG != 0)?;
+    ((tag >> 1) as usize).checked_sub(1)
 }
 
 impl Place {
@@ -134,7 +144,7 @@ impl<'a> Parts<'a> {
             None => Path::new(None, text),
             Some(object) => {
                 if let Place::Dir(_) = object.place {
-                    parse.keep(object.body.own());
+                    parse.keep(object.body.sv().own());
                 }
                 object.place.path(text)
             }
@@ -158,7 +168,10 @@ pub fn parts<'a>(perl: Perl, half: &Half, sv: Sv, wide: impl Fn() -> String) -> 
     };
     if let Some(place) = half.wds.find(perl, body) {
         return Ok(Parts {
-            object: Some(Object { body, place }),
+            object: Some(Object {
+                body: body.own(),
+                place,
+            }),
             text: b".",
             invalid: false,
         });
@@ -166,6 +179,8 @@ pub fn parts<'a>(perl: Perl, half: &Half, sv: Sv, wide: impl Fn() -> String) -> 
     if !body.view().is_array() || perl.array_len(body)? != 2 {
         return Fail::croak(NOT_A_PATH);
     }
+    // Kept by perl's temporaries: elements may be tied.
+    drop(body.own());
     let mut object = None;
     let mut invalid = false;
     match perl.array_get(body, 0)? {
@@ -181,7 +196,10 @@ pub fn parts<'a>(perl: Perl, half: &Half, sv: Sv, wide: impl Fn() -> String) -> 
                 let Some((body, place)) = place else {
                     return Fail::croak(NOT_A_WD);
                 };
-                object = Some(Object { body, place });
+                object = Some(Object {
+                    body: body.own(),
+                    place,
+                });
             }
         }
     }

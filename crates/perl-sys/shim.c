@@ -149,18 +149,23 @@ XS (xs_first);
 XS (xs_first)
 {
   const struct xs_entry *entry = (const struct xs_entry *) XSANY.any_ptr;
-#ifdef PERL_VERSION_GE
-# if PERL_VERSION_GE (5, 21, 6)
-#  define HAVE_HANDSHAKE 1
-# endif
+#if PERL_VERSION > 21 || (PERL_VERSION == 21 && PERL_SUBVERSION >= 6)
+# define HAVE_HANDSHAKE 1
 #endif
 #ifdef HAVE_HANDSHAKE
   Perl_xs_handshake (HS_KEY (FALSE, FALSE, "", ""), HS_CXT, __FILE__);
 #endif
   PERL_UNUSED_VAR (entry);
-  assign_cv = newXS (NULL, xs_assign, __FILE__);
   wrap_op_checker (OP_UNDEF, map_check_undef, &map_next_check);
   xs_stub (aTHX_ cv);
+}
+
+/* Called once by the interpreter that will own the module. */
+void
+xs_claim (void *perl)
+{
+  THX (perl);
+  assign_cv = newXS (NULL, xs_assign, __FILE__);
 }
 
 /* Called by the exported boot function, whose two arguments are (interpreter, cv) on a
@@ -538,12 +543,38 @@ xs_code (void *perl, SV *sv, SV **out)
   return 0;
 }
 
+/* Temporaries made while results are delivered go after each delivery, not with the statement
+ * that polls. In pairs, unless a jump comes between: perl undoes the first itself then. */
+void
+xs_enter_tmps (void *perl)
+{
+  THX (perl);
+  ENTER;
+  SAVETMPS;
+}
+
+int
+xs_free_tmps (void *perl)
+{
+  THX (perl);
+  if (PL_tmps_ix > PL_tmps_floor)
+    GUARD (FREETMPS;);
+  return 0;
+}
+
+void
+xs_leave_tmps (void *perl)
+{
+  THX (perl);
+  LEAVE;
+}
+
 /* Calls cv under its own jump environment and stack info, so that neither die, exit nor last can
  * leave through a Rust frame. errno becomes `error` as the last thing before. The caller keeps
- * its references to the arguments. Returns 0; -1 if it died ($@ has the exception); or the
- * code to resume. */
+ * its references to the arguments. Returns 0; -1 if it died, with the exception in *thrown (a
+ * reference of the caller's); or the code to resume. */
 int
-xs_call (void *perl, SV *cv, SV *const *args, int n, int error)
+xs_call (void *perl, SV *cv, SV *const *args, int n, int error, SV **thrown)
 {
   THX (perl);
   int died = 0;
@@ -560,26 +591,22 @@ xs_call (void *perl, SV *cv, SV *const *args, int n, int error)
       PUSHs (args[i]);
     PUTBACK;
     errno = error;
-    call_sv (cv, G_VOID | G_DISCARD | G_EVAL);
+    call_sv (cv, G_VOID | G_EVAL);
     {
+      /* Before anything else goes: a destructor may use eval. */
       SV *err = ERRSV;
       died = SvROK (err) || (SvPOK (err) ? SvCUR (err) != 0 : SvOK (err));
+      if (died)
+        {
+          *thrown = newSVsv (err);
+          CLEAR_ERRSV ();
+        }
     }
     FREETMPS;
     LEAVE;
     POPSTACK;
   );
   return died ? -1 : 0;
-}
-
-/* Takes the exception out of $@, as a scalar of its own (one reference for the caller). */
-SV *
-xs_take_error (void *perl)
-{
-  THX (perl);
-  SV *sv = newSVsv (ERRSV);
-  CLEAR_ERRSV ();
-  return sv;
 }
 
 /* "(in cleanup) ..." as perl says it for a DESTROY that dies. */
@@ -1138,6 +1165,15 @@ xs_own_buffer (void *perl, SV *sv, size_t need, char **ptr)
   return -cannot;
 }
 
+/* A plain string's own buffer, with nothing chopped off its beginning. */
+char *
+xs_plain_buffer (void *perl, SV *sv)
+{
+  THX (perl);
+  SvOOK_off (sv);
+  return SvPVX (sv);
+}
+
 /* Takes the buffer out of perl's hands: with a length of 0 perl never frees or moves it, whatever
  * happens to the scalar meanwhile (utf8::upgrade gives even a read-only one a new buffer). */
 size_t
@@ -1163,6 +1199,14 @@ xs_unpin (SV *sv, char *ptr, size_t cap)
   return 0;
 }
 
+/* While an interpreter is cloned: a length makes perl copy the buffer. */
+void
+xs_lend (SV *sv, char *ptr, size_t cap)
+{
+  if (SvTYPE (sv) >= SVt_PV && SvPVX (sv) == ptr)
+    SvLEN_set (sv, cap);
+}
+
 void xs_free_buffer (char *ptr) { dTHX; Safefree (ptr); }
 
 void xs_set_readonly (SV *sv, int on) { if (on) SvREADONLY_on (sv); else SvREADONLY_off (sv); }
@@ -1179,18 +1223,18 @@ XS (xs_assign)
 }
 
 static int
-assign (void *perl, SV *sv, SV *value)
+assign (void *perl, SV *sv, SV *value, SV **thrown)
 {
   SV *args[2];
   args[0] = sv;
   args[1] = value;
-  return xs_call (perl, (SV *) assign_cv, args, value ? 2 : 1, errno);
+  return xs_call (perl, (SV *) assign_cv, args, value ? 2 : 1, errno, thrown);
 }
 
 /* Ends a read in place: the first `len` octets are the value. own: the buffer is one that perl
  * allocated; mapped memory keeps its length, and nothing may be written behind it. */
 int
-xs_finish_buffer (void *perl, SV *sv, size_t len, int own)
+xs_finish_buffer (void *perl, SV *sv, size_t len, int own, SV **thrown)
 {
   THX (perl);
   if (own)
@@ -1199,13 +1243,13 @@ xs_finish_buffer (void *perl, SV *sv, size_t len, int own)
       *SvEND (sv) = 0;
     }
   SvPOK_only (sv);
-  return SvSMAGICAL (sv) ? assign (perl, sv, 0) : 0;
+  return SvSMAGICAL (sv) ? assign (perl, sv, 0, thrown) : 0;
 }
 
 /* Assigns memory from malloc, of which `len` octets are the value and cap > len. The memory is
- * perl's afterwards, whatever is returned: 0, -1 (it died: $@), or a jump code. */
+ * perl's afterwards, whatever is returned; that is what xs_call returns. */
 int
-xs_set_heap (void *perl, SV *sv, char *ptr, size_t len, size_t cap)
+xs_set_heap (void *perl, SV *sv, char *ptr, size_t len, size_t cap, SV **thrown)
 {
   THX (perl);
   SV *temp;
@@ -1237,65 +1281,79 @@ xs_set_heap (void *perl, SV *sv, char *ptr, size_t len, size_t cap)
           SvLEN_set (sv, SvLEN (temp));
           SvCUR_set (sv, len);
           SvPOK_only (sv);
-          SvPV_set (temp, old);
-          SvLEN_set (temp, old_len);
-          SvCUR_set (temp, 0);
-          if (!old)
-            (void) SvOK_off (temp);
+          SvPV_set (temp, 0);
+          SvLEN_set (temp, 0);
+          (void) SvOK_off (temp);
+          if (old_len)
+            Safefree (old);
           return 0;
         }
     }
-  return assign (perl, sv, temp);
+  return assign (perl, sv, temp, thrown);
 }
 
 /* Assigns octets; returns as xs_set_heap does. */
 int
-xs_set_bytes (void *perl, SV *sv, const char *ptr, size_t len)
+xs_set_bytes (void *perl, SV *sv, const char *ptr, size_t len, SV **thrown)
 {
   THX (perl);
-  return assign (perl, sv, sv_2mortal (newSVpvn (ptr, len)));
+  return assign (perl, sv, sv_2mortal (newSVpvn (ptr, len)), thrown);
 }
 
 /* ---- waiting --------------------------------------------------------------- */
 
-/* Waits until fd is readable, a signal comes, or `us` microseconds have passed (-1: no limit). No signal is
- * late: all are blocked while perl's pending ones are looked at, and ppoll lets them in.
- * Returns 1 readable, 0 time, -1 look at the signals. */
-int
-xs_wait_fd (void *perl, int fd, long us)
+static int
+wait_fd (int fd, long us, const sigset_t *mask)
 {
-  THX (perl);
   struct pollfd pfd;
-  sigset_t all, old;
-  int n;
+  struct timespec ts;
 
   pfd.fd = fd;
   pfd.events = POLLIN;
   pfd.revents = 0;
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  if (PL_sig_pending)
-    n = -1;
-  else
-    {
+  ts.tv_sec = us / 1000000;
+  ts.tv_nsec = us % 1000000 * 1000L;
 #if defined (__linux__) || defined (__FreeBSD__)
-      struct timespec ts;
-      ts.tv_sec = us / 1000000;
-      ts.tv_nsec = (us % 1000000) * 1000L;
-      n = ppoll (&pfd, 1, us < 0 ? 0 : &ts, &old);
+  return ppoll (&pfd, 1, us < 0 ? 0 : &ts, mask);
 #else
-      /* pselect takes the mask, too, where the descriptor fits. */
-      struct timespec ts;
+  if (fd < FD_SETSIZE)
+    {
       fd_set set;
-      ts.tv_sec = us / 1000000;
-      ts.tv_nsec = (us % 1000000) * 1000L;
       FD_ZERO (&set);
       FD_SET (fd, &set);
-      n = pselect (fd + 1, &set, 0, 0, us < 0 ? 0 : &ts, &old);
-#endif
+      return pselect (fd + 1, &set, 0, 0, us < 0 ? 0 : &ts, mask);
     }
+  /* No call takes the mask as well: look at the signals every 50 ms. */
+  pthread_sigmask (SIG_SETMASK, mask, 0);
+  return poll (&pfd, 1, us < 0 || us > 50000 ? 50 : (int) (us / 1000) + 1);
+#endif
+}
+
+/* Waits until fd is readable, a signal comes, or `us` microseconds have passed (-1: no limit).
+ * No signal is late: all are blocked while perl's pending ones are looked at, and ppoll lets
+ * them in. */
+int
+xs_wait_fd (void *perl, int fd, long us, int *readable)
+{
+  THX (perl);
+  sigset_t all;
+  sigset_t old;
+  volatile int n = 0;
+  int jump;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &old);
+  {
+    /* A handler that perl runs at once (POSIX::sigaction without `safe`) may die in there. */
+    dJMPENV;
+    JMPENV_PUSH (jump);
+    if (!jump && !PL_sig_pending)
+      n = wait_fd (fd, us, &old);
+    JMPENV_POP;
+  }
   pthread_sigmask (SIG_SETMASK, &old, 0);
-  return n > 0 ? 1 : n;
+  *readable = n > 0;
+  return jump;
 }
 
 int xs_has_signals (void *perl) { THX (perl); return PL_sig_pending != 0; }

@@ -91,6 +91,7 @@ pub const MAP_SHARED_WITH_CLONE: c_int = 4;
 extern "C" {
     // entries
     pub fn xs_boot(a: *mut c_void, b: *mut c_void, entry: *const Entry);
+    pub fn xs_claim(perl: Interpreter);
     pub fn xs_define(perl: Interpreter, entry: *const Entry);
     pub fn xs_const(perl: Interpreter, stash: *const c_char, name: *const c_char, value: IV);
     pub fn xs_put(perl: Interpreter, ax: c_int, n: c_int, svs: *const *mut SV);
@@ -165,8 +166,11 @@ extern "C" {
         args: *const *mut SV,
         n: c_int,
         error: c_int,
+        thrown: *mut *mut SV,
     ) -> c_int;
-    pub fn xs_take_error(perl: Interpreter) -> *mut SV;
+    pub fn xs_enter_tmps(perl: Interpreter);
+    pub fn xs_free_tmps(perl: Interpreter) -> c_int;
+    pub fn xs_leave_tmps(perl: Interpreter);
     pub fn xs_warn_cleanup(perl: Interpreter, error: *mut SV) -> c_int;
     pub fn xs_errno() -> c_int;
     pub fn xs_set_errno(error: c_int);
@@ -226,22 +230,37 @@ extern "C" {
         need: usize,
         ptr: *mut *mut c_char,
     ) -> c_int;
+    pub fn xs_plain_buffer(perl: Interpreter, sv: *mut SV) -> *mut c_char;
     pub fn xs_pin(sv: *mut SV) -> usize;
     pub fn xs_unpin(sv: *mut SV, ptr: *mut c_char, cap: usize) -> c_int;
+    pub fn xs_lend(sv: *mut SV, ptr: *mut c_char, cap: usize);
     pub fn xs_free_buffer(ptr: *mut c_char);
     pub fn xs_set_readonly(sv: *mut SV, on: c_int);
-    pub fn xs_finish_buffer(perl: Interpreter, sv: *mut SV, len: usize, own: c_int) -> c_int;
-    pub fn xs_set_bytes(perl: Interpreter, sv: *mut SV, ptr: *const c_char, len: usize) -> c_int;
+    pub fn xs_finish_buffer(
+        perl: Interpreter,
+        sv: *mut SV,
+        len: usize,
+        own: c_int,
+        thrown: *mut *mut SV,
+    ) -> c_int;
+    pub fn xs_set_bytes(
+        perl: Interpreter,
+        sv: *mut SV,
+        ptr: *const c_char,
+        len: usize,
+        thrown: *mut *mut SV,
+    ) -> c_int;
     pub fn xs_set_heap(
         perl: Interpreter,
         sv: *mut SV,
         ptr: *mut c_char,
         len: usize,
         cap: usize,
+        thrown: *mut *mut SV,
     ) -> c_int;
 
     // waiting
-    pub fn xs_wait_fd(perl: Interpreter, fd: c_int, us: c_long) -> c_int;
+    pub fn xs_wait_fd(perl: Interpreter, fd: c_int, us: c_long, readable: *mut c_int) -> c_int;
     pub fn xs_has_signals(perl: Interpreter) -> c_int;
     pub fn xs_signals(perl: Interpreter) -> c_int;
 

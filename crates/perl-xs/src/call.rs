@@ -301,28 +301,47 @@ impl Perl {
     /// Perl: runs Perl code; may exit, re-enter any of our functions, move the argument stack.
     pub fn call(self, code: Sv, args: &[Sv], errno: i32) -> Result<Called> {
         // SAFETY: X1; an Sv is a transparent pointer to a live scalar, kept by the caller.
-        let done = unsafe {
+        self.called(|thrown| unsafe {
+            let n = args.len() as c_int;
             sys::xs_call(
                 self.raw(),
                 code.raw(),
                 args.as_ptr().cast(),
-                args.len() as c_int,
+                n,
                 errno,
+                thrown,
             )
-        };
-        self.called(done)
+        })
     }
 
     /// What the shim says of a call under `G_EVAL`.
-    pub(crate) fn called(self, done: c_int) -> Result<Called> {
-        match done {
+    pub(crate) fn called(self, call: impl FnOnce(*mut *mut SV) -> c_int) -> Result<Called> {
+        let mut thrown = std::ptr::null_mut();
+        match call(&mut thrown) {
             0 => Ok(Called::Returned),
             // SAFETY: the shim gives one reference.
-            -1 => Ok(Called::Died(unsafe {
-                Owned::from_raw(sys::xs_take_error(self.raw()))
-            })),
+            -1 => Ok(Called::Died(unsafe { Owned::from_raw(thrown) })),
             code => Err(Fail::Jump(code)),
         }
+    }
+
+    /// Runs `body`, which frees temporaries by [`Perl::free_temporaries`]: those made since, and
+    /// no others. A jump out of it undoes this by itself.
+    pub fn with_temporaries<T>(self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        // SAFETY: X1; in pairs unless a jump comes between.
+        unsafe { sys::xs_enter_tmps(self.raw()) };
+        let result = body();
+        if !matches!(result, Err(Fail::Jump(_))) {
+            // SAFETY: as above.
+            unsafe { sys::xs_leave_tmps(self.raw()) };
+        }
+        result
+    }
+
+    /// Perl: temporaries that go may run destructors, which may exit.
+    pub fn free_temporaries(self) -> Result<()> {
+        // SAFETY: X1.
+        crate::jump(unsafe { sys::xs_free_tmps(self.raw()) })
     }
 
     /// Makes an exception a warning, as perl does for one from a destructor.

@@ -14,7 +14,7 @@ mod scalar;
 
 pub use call::{set_panic_prefix, Args, Body, Called, Returns};
 pub use perl_sys::Number;
-pub use scalar::{Mapping, Owned, Room, Sv, View};
+pub use scalar::{lend_buffer, Mapping, Owned, Room, Sv, View};
 
 use std::borrow::Cow;
 use std::ffi::{c_int, c_long};
@@ -88,12 +88,16 @@ impl Perl {
 
     /// Waits until `fd` is readable; `false` if something else ended the wait: the time (none: for
     /// ever), or a signal whose handler is to be run.
-    pub fn wait_readable(self, fd: c_int, time: Option<Duration>) -> bool {
+    ///
+    /// Perl: a handler that perl runs at once may die.
+    pub fn wait_readable(self, fd: c_int, time: Option<Duration>) -> Result<bool> {
         let us = time.map_or(-1, |time| {
             time.as_micros().clamp(1, 1_000_000_000) as c_long
         });
+        let mut readable = 0;
         // SAFETY: X1.
-        unsafe { perl_sys::xs_wait_fd(self.raw, fd, us) == 1 }
+        jump(unsafe { perl_sys::xs_wait_fd(self.raw, fd, us, &mut readable) })?;
+        Ok(readable != 0)
     }
 
     pub fn errno(self) -> i32 {
@@ -107,9 +111,14 @@ impl Perl {
     }
 
     /// Registers what runs when the interpreter is taken down, before its scalars are.
+    ///
+    /// Only one interpreter at a time may do so: it is the one that uses this layer.
     pub fn at_exit(self, run: unsafe extern "C" fn(perl_sys::Interpreter)) {
         // SAFETY: X1.
-        unsafe { perl_sys::xs_at_exit(self.raw, run) }
+        unsafe {
+            perl_sys::xs_claim(self.raw);
+            perl_sys::xs_at_exit(self.raw, run)
+        }
     }
 
     /// Descriptors above this one are not inherited by `exec` (`$^F`).

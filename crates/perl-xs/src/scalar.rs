@@ -143,6 +143,18 @@ impl Sv {
     }
 }
 
+/// Changes what a pinned buffer looks like to whoever copies the scalar: with its capacity it is
+/// copied, with 0 it is pinned again. Nothing if the scalar has another buffer by now.
+///
+/// # Safety
+///
+/// `ptr` and `cap` are what [`Perl::pin`] was about. Perl code must not run while it looks
+/// ordinary.
+pub unsafe fn lend_buffer(sv: Sv, ptr: *mut u8, cap: usize) {
+    // SAFETY: the caller's word.
+    unsafe { sys::xs_lend(sv.0, ptr.cast(), cap) }
+}
+
 impl Perl {
     /// Drops a reference here and now.
     ///
@@ -452,6 +464,16 @@ impl Perl {
         }
     }
 
+    /// The buffer of a plain string, moved so that nothing is chopped off its beginning.
+    ///
+    /// # Safety
+    ///
+    /// The scalar has a string, shared with no other and pinned by nobody.
+    pub unsafe fn plain_buffer(self, sv: Sv) -> *mut u8 {
+        // SAFETY: the caller's word.
+        unsafe { sys::xs_plain_buffer(self.raw(), sv.0).cast() }
+    }
+
     /// Takes a scalar's buffer out of perl's hands; the result goes to [`Perl::unpin`].
     ///
     /// # Safety
@@ -491,8 +513,9 @@ impl Perl {
     /// The scalar was made ready by [`Perl::own_buffer`] with room for `len` octets, all written.
     pub unsafe fn finish_buffer(self, sv: Sv, len: usize, own: bool) -> Result<Called> {
         // SAFETY: the caller's word.
-        let done = unsafe { sys::xs_finish_buffer(self.raw(), sv.0, len, own as c_int) };
-        self.called(done)
+        self.called(|thrown| unsafe {
+            sys::xs_finish_buffer(self.raw(), sv.0, len, own as c_int, thrown)
+        })
     }
 
     /// Assigns octets.
@@ -500,9 +523,10 @@ impl Perl {
     /// Perl: set magic runs Perl code; dies if the scalar is read-only.
     pub fn set_bytes(self, sv: Sv, bytes: &[u8]) -> Result<Called> {
         // SAFETY: X1.
-        let done =
-            unsafe { sys::xs_set_bytes(self.raw(), sv.0, bytes.as_ptr().cast(), bytes.len()) };
-        self.called(done)
+        self.called(|thrown| unsafe {
+            let (ptr, len) = (bytes.as_ptr().cast(), bytes.len());
+            sys::xs_set_bytes(self.raw(), sv.0, ptr, len, thrown)
+        })
     }
 
     /// Assigns memory from `malloc` without a copy where perl allows it.
@@ -515,8 +539,9 @@ impl Perl {
     /// afterwards, whatever the outcome.
     pub unsafe fn set_heap(self, sv: Sv, ptr: *mut u8, len: usize, cap: usize) -> Result<Called> {
         // SAFETY: the caller's word.
-        let done = unsafe { sys::xs_set_heap(self.raw(), sv.0, ptr.cast(), len, cap) };
-        self.called(done)
+        self.called(|thrown| unsafe {
+            sys::xs_set_heap(self.raw(), sv.0, ptr.cast(), len, cap, thrown)
+        })
     }
 
     /// The scalar that an argument stands for, where perl passes an element that may not exist
