@@ -1,0 +1,215 @@
+# Descriptors, memory and scalars stay constant over 100,000 requests of each
+# kind: with a callback, without one, cancelled before they run, and cancelled at
+# any moment of their life.
+use strict;
+use warnings;
+use lib "t/lib", "xt/lib";
+use AIOTest qw(scratch spew open_fds drain park release executing patience);
+use Fcntl;
+use IO::AIO;
+use POSIX ();
+use Test::More;
+use Time::HiRes "time";
+use Trust qw(seed stress figure);
+
+seed;
+-r "/proc/self/statm" or plan skip_all => "there is no /proc/self/statm to take the memory in use from";
+eval { require Test::LeakTrace; 1 } or plan skip_all => "Test::LeakTrace is not installed; on Debian it is in libtest-leaktrace-perl";
+
+my $dir = scratch;
+my $file = spew "$dir/file", "0123456789" x 100;
+mkdir "$dir/sub"; spew "$dir/sub/$_", "x" for 1 .. 5;
+symlink "file", "$dir/link";
+spew "$dir/empty", "";
+my $wd; aio_wd $dir, sub { $wd = $_[0] }; drain;
+open my $fh, "+<", $file or die;
+open my $null, "+<", "/dev/null" or die;
+pipe my $pipe_r, my $pipe_w or die;
+
+# The kinds. What costs more than a few microseconds gets fewer rounds, the
+# second number: a share of the rounds of the others.
+my %call = (
+   nop      => [1, sub { aio_nop $_[0] }],
+   busy     => [1, sub { IO::AIO::aio_busy 0, $_[0] }],
+   group    => [1, sub { aio_group $_[0] }],
+   "group of two" => [1/3, sub { my $g = aio_group $_[0]; add $g aio_nop; add $g aio_nop; result $g 1, 2; $g }],
+   "fed group" => [1/4, sub { my $g = aio_group $_[0]; my $n = 0; limit $g 2; feed $g sub { add { $_[0] } aio_nop if $n++ < 2 }; $g }],
+   open     => [1, sub { aio_open $file, O_RDONLY, 0, $_[0] }],
+   "open, failing" => [1, sub { aio_open "$dir/none", O_RDONLY, 0, $_[0] }],
+   close    => [1/2, sub { open my $h, "<", $file or die; aio_close $h, $_[0] }],
+   wd       => [1, sub { aio_wd [$wd, "sub"], $_[0] }],
+   stat     => [1, sub { aio_stat [$wd, "file"], $_[0] }],
+   lstat    => [1, sub { aio_lstat $fh, $_[0] }],
+   statvfs  => [1, sub { aio_statvfs $file, $_[0] }],
+   utime    => [1, sub { aio_utime $file, 1, 1, $_[0] }],
+   chown    => [1, sub { aio_chown $file, -1, -1, $_[0] }],
+   chmod    => [1, sub { aio_chmod $fh, 0644, $_[0] }],
+   truncate => [1, sub { aio_truncate $file, 1000, $_[0] }],
+   unlink   => [1, sub { aio_unlink "$dir/none", $_[0] }],
+   rmdir    => [1, sub { aio_rmdir [$wd, "none"], $_[0] }],
+   mkdir    => [1, sub { aio_mkdir $dir, 0755, $_[0] }],
+   mknod    => [1, sub { aio_mknod $file, 0600, 0, $_[0] }],
+   readlink => [1, sub { aio_readlink "$dir/link", $_[0] }],
+   realpath => [1/2, sub { aio_realpath [$wd, "link"], $_[0] }],
+   readdir  => [1/2, sub { aio_readdir "$dir/sub", $_[0] }],
+   readdirx => [1/2, sub { aio_readdirx "$dir/sub", 7, $_[0] }],
+   link     => [1, sub { aio_link [$wd, "none"], [$wd, "x"], $_[0] }],
+   symlink  => [1, sub { aio_symlink "x", $file, $_[0] }],
+   rename   => [1, sub { aio_rename $file, $file, $_[0] }],
+   rename2  => [1, sub { aio_rename2 $file, $file, 0, $_[0] }],
+   seek     => [1, sub { aio_seek $fh, 0, 0, $_[0] }],
+   fcntl    => [1, sub { my $b = "x" x 50; aio_fcntl $fh, 99999, $b, $_[0] }],
+   ioctl    => [1, sub { my $b = "x" x 50; aio_ioctl $fh, 99999, $b, $_[0] }],
+   read     => [1, sub { my $d = "old"; aio_read $fh, 0, 100, $d, 0, $_[0] }],
+   "read, failing" => [1, sub { my $d = "old"; aio_read $pipe_w, 0, 100, $d, 0, $_[0] }],
+   write    => [1, sub { my $d = "0123456789"; aio_write $null, undef, 10, $d, 0, $_[0] }],
+   "write of a temporary" => [1, sub { aio_write $null, undef, undef, "x" . $$, 0, $_[0] }],
+   slurp    => [1, sub { my $d; aio_slurp $file, 0, 0, $d, $_[0] }],
+   "slurp, failing" => [1, sub { my $d; aio_slurp $dir, 0, 0, $d, $_[0] }],
+   sendfile => [1, sub { aio_sendfile $null, $fh, 0, 10, $_[0] }],
+   readahead => [1, sub { aio_readahead $fh, 0, 100, $_[0] }],
+   allocate => [1, sub { aio_allocate $fh, 0, 0, 1000, $_[0] }],
+   fiemap   => [1/4, sub { aio_fiemap $fh, 0, undef, 0, undef, $_[0] }],
+   fsync    => [1, sub { aio_fsync $pipe_r, $_[0] }],
+   fdatasync => [1, sub { aio_fdatasync $pipe_r, $_[0] }],
+   syncfs   => [1/2, sub { aio_syncfs $pipe_r, $_[0] }],
+   sync_file_range => [1, sub { aio_sync_file_range $fh, 0, 0, 0, $_[0] }],
+   pathsync => [1, sub { aio_pathsync "/dev/null", $_[0] }],
+   msync    => [1, sub { my $d = "x" x 100; aio_msync $d, 0, undef, 1, $_[0] }],
+   mtouch   => [1, sub { my $d = "x" x 100; aio_mtouch $d, 0, undef, 0, $_[0] }],
+   mlock    => [1/2, sub { aio_mlock $dir, 0, undef, $_[0] }],
+   mlockall => [1, sub { aio_mlockall 0, $_[0] }],
+   scandir  => [1/4, sub { aio_scandir $dir, 0, $_[0] }],
+   "scandir, failing" => [1, sub { aio_scandir $file, 0, $_[0] }],
+   load     => [1, sub { my $d; aio_load $file, $d, $_[0] }],
+   "load, failing" => [1, sub { my $d; aio_load $dir, $d, $_[0] }],
+   copy     => [1/20, sub { aio_copy "$dir/empty", "$dir/copy", $_[0] }],
+   "copy, failing" => [1, sub { aio_copy $file, "$dir/sub", $_[0] }],
+   move     => [1, sub { aio_move [$wd, "file"], [$wd, "file"], $_[0] }],
+   rmtree   => [1/8, sub { mkdir "$dir/tree"; aio_rmtree "$dir/tree", $_[0] }],
+   "a refused path" => [1, sub { eval { aio_stat [1, 2, 3], $_[0] }; undef }],
+   "a refused handle" => [1, sub { eval { aio_fsync "none", $_[0] }; undef }],
+   "a refused callback" => [1, sub { eval { aio_stat $file, "none" }; undef }],
+   "refused data" => [1, sub { my $d = "\x{263a}"; eval { aio_write $fh, 0, undef, $d, 0, $_[0] }; undef }],
+);
+
+# Every name has its line above.
+{
+   my %tried = map +((/^(\S+?)(?:,|\z)/ ? $1 : "") => 1), keys %call;
+   my @request = map /^aio_(\w+)/, do { no strict "refs"; @IO::AIO::AIO_REQ };
+   cmp_ok scalar @request, ">", 40, "there is a list of the requests";
+   is_deeply [grep !$tried{$_} && $_ ne "sync", @request], [], "every request is tried (aio_sync, of all disks, is not)";
+}
+
+sub rss { open my $fh, "<", "/proc/self/statm" or die $!; (split " ", <$fh>)[1] * POSIX::sysconf (POSIX::_SC_PAGESIZE ()) / 1024 }
+
+my $callback = sub { };
+my %way = (
+   "with a callback"    => sub { my ($call, $n) = @_; for (1 .. $n) { $call->($callback); IO::AIO::poll_cb unless $_ % 50 } },
+   "without"            => sub { my ($call, $n) = @_; for (1 .. $n) { $call->(undef); IO::AIO::poll_cb unless $_ % 50 } },
+   "cancelled before"   => sub {
+      my ($call, $n) = @_;
+      for (1 .. $n / 50) {
+         IO::AIO::max_parallel 0;
+         $_ && $_->cancel for map scalar $call->($callback), 1 .. 50;
+         IO::AIO::min_parallel 4;
+         drain;
+      }
+   },
+   "cancelled any time" => sub {
+      my ($call, $n) = @_;
+      for (1 .. $n / 50) {
+         my @req = map scalar $call->($callback), 1 .. 50;
+         IO::AIO::poll_cb if rand () < 0.5;
+         # some run, some are done, some wait
+         select undef, undef, undef, rand () * 1e-4 if rand () < 0.2;
+         $_ && $_->cancel for @req;
+         IO::AIO::poll_cb;
+      }
+   },
+);
+
+# So many of each kind, over all the ways.
+my $each = 100_000 * stress;
+my ($requests, @bad) = (0);
+my $start = time;
+alarm 600 * stress;
+
+for my $name (sort keys %call) {
+   my ($share, $call) = @{ $call{$name} };
+   my $n = int $each * $share / keys %way;
+   $n = 100 if $n < 100;
+   # aio_close keeps a descriptor for all its calls
+   $way{"with a callback"}->($call, 100);
+   for my $way (sort keys %way) {
+      my $round = sub { $way{$way}->($call, $_[0]); drain; drain; IO::AIO::poll_cb };
+      $round->(100);
+      my $fds = open_fds;
+      # Tables and the allocator's arenas grow once, with the deepest burst so far. A leak grows
+      # every time: it is one if it does so four times by 8 octets for each request.
+      my $more;
+      for (1 .. 4) {
+         my $rss = rss;
+         $round->($n);
+         $requests += $n;
+         $more = rss () - $rss;
+         last if $more <= 64 || $more <= $n * 8 / 1024;
+      }
+      push @bad, "$name, $way: $more KiB more after $n requests" if $more > 64 && $more > $n * 8 / 1024;
+      $fds = open_fds () - $fds;
+      push @bad, "$name, $way: $fds descriptors more" if $fds;
+   }
+}
+is_deeply \@bad, [], "descriptors and memory stay as they are";
+
+# Scalars, one by one: any that is left is told with its line.
+my @left;
+for my $name (sort keys %call) {
+   my $call = $call{$name}[1];
+   for my $way (sort keys %way) {
+      my $n;
+      # what is made once is made in the first
+      for (1 .. 2) {
+         $n = Test::LeakTrace::leaked_count (sub { $way{$way}->($call, 50); drain; drain });
+      }
+      push @left, "$name, $way: $n scalars left of 50 requests" if $n > 2;
+   }
+}
+is_deeply \@left, [], "no request leaves a scalar";
+figure sprintf "leaks: %d requests of %d kinds, each in %d ways, and 50 of each with every scalar traced, in %.0f s",
+   $requests, scalar keys %call, scalar keys %way, time - $start;
+
+# ---- cancelled after it opened ---------------------------------------------------
+
+# The request is parked in open(2) of a fifo, cancelled there, and let go: it
+# opens, and nobody wants the descriptor.
+{
+   POSIX::mkfifo ("$dir/fifo", 0600) or die $!;
+   my $fds = open_fds;
+   for (1 .. 20) {
+      my $called = 0;
+      my $before = IO::AIO::nreqs;
+      my $req = aio_open "$dir/fifo", O_RDONLY, 0, sub { $called++ };
+      executing 1;
+      $req->cancel;
+      sysopen my $w, "$dir/fifo", O_WRONLY or die $!;     # waits for the reader, so it has opened
+      drain;
+      $called and push @bad, "called back";
+   }
+   drain;
+   is open_fds, $fds, "an open that was cancelled while it opened closes its descriptor";
+
+   # ... and when it is done, but not delivered
+   for (1 .. 20) {
+      my $req = aio_open $file, O_RDONLY, 0, sub { push @bad, "called back" };
+      my $dir_req = aio_wd $dir, sub { push @bad, "called back" };
+      AIOTest::pending 2;
+      $_->cancel for $req, $dir_req;
+      drain;
+   }
+   drain;
+   is open_fds, $fds, "so do an open and a directory object that were cancelled when they were done";
+   is_deeply [grep $_ eq "called back", @bad], [], "... and nothing is called back";
+}
+
+done_testing;
