@@ -366,14 +366,17 @@ impl Half {
     // ---- scalars in use --------------------------------------------------
 
     /// A thread is about to be cloned from this interpreter (`on`), or has been. The clone gets
-    /// copies of pinned buffers instead of the buffers: their scalars look ordinary meanwhile.
+    /// copies of pinned buffers instead of the buffers, and may write to them: the scalars look
+    /// ordinary meanwhile.
     pub fn lend_buffers(&self, on: bool) {
         for (&sv, hold) in self.holds.borrow().iter() {
-            let Some((ptr, cap)) = hold.buffer else {
-                continue;
-            };
-            // SAFETY: T2: requests hold the scalar; ptr and cap are what was pinned.
-            unsafe { perl_xs::lend_buffer(Sv::from_raw(sv), ptr, if on { cap } else { 0 }) }
+            // SAFETY: T2: requests hold the scalar.
+            let sv = unsafe { Sv::from_raw(sv) };
+            sv.set_readonly(!on || hold.was_readonly);
+            if let Some((ptr, cap)) = hold.buffer {
+                // SAFETY: ptr and cap are what was pinned.
+                unsafe { perl_xs::lend_buffer(sv, ptr, if on { cap } else { 0 }) }
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod deliver;
 mod direct;
 mod group;
 mod half;
+mod memory;
 mod object;
 mod poll;
 mod submit;

@@ -89,7 +89,7 @@ pub fn usage<T>(name: &str, arguments: &str) -> Result<T> {
 fn insert(half: &Half, decl: &'static Decl, priority: Priority) -> Result<Key> {
     match half.table.borrow_mut().insert(decl, priority) {
         Some(key) => Ok(key),
-        None => Fail::croak("IO::AIO: too many outstanding requests"),
+        None => Fail::croak("IO::AIO: out of memory for more requests"),
     }
 }
 

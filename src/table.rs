@@ -166,7 +166,7 @@ impl Table {
         }
     }
 
-    /// Enters a request. `None`: there are as many as keys.
+    /// Enters a request. `None`: there are as many as keys, or as memory has room for.
     pub fn insert(&mut self, decl: &'static Decl, priority: Priority) -> Option<Key> {
         self.serial = self.serial.wrapping_add(1);
         let request = Request {
@@ -189,6 +189,7 @@ impl Table {
             key
         } else {
             let key = Key::try_from(self.list.len()).ok().filter(|&k| k < NONE)?;
+            self.list.try_reserve(1).ok()?;
             self.list.push(request);
             key
         };

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::job::{Job, Key};
+use crate::job::{Done, Job, Key};
 use crate::linger::{processors, several_processors, spin, Pay};
 use crate::marks::Marks;
+use crate::ops;
 use crate::pipe::ResultPipe;
 pub use crate::pool::Limits;
 use crate::pool::{Need, Pool};
@@ -262,7 +263,12 @@ impl Engine {
 
     /// Executes a job on the owner's thread.
     fn execute(&self, mut job: Box<Job>) {
-        self.shared.execute(&mut job);
+        if ops::would_wait(&job.op) {
+            // Whoever it waits for may be this very thread.
+            job.done = Done::fail(libc::EAGAIN);
+        } else {
+            self.shared.execute(&mut job);
+        }
         self.complete(job);
     }
 

@@ -815,3 +815,24 @@ pub fn populate(start: usize, len: usize, modify: bool) -> Res<()> {
 pub fn populate(_start: usize, _len: usize, _modify: bool) -> Res<()> {
     Err(libc::ENOSYS)
 }
+
+/// Would a read or write (by `events`) return at once?
+pub fn is_ready(fd: RawFd, events: libc::c_short) -> bool {
+    let mut poll = libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
+    // SAFETY: one pollfd, alive for the call.
+    unsafe { libc::poll(&mut poll, 1, 0) != 0 }
+}
+
+/// Is so much address space to be had? A new thread that finds too little ends the process.
+pub fn has_room(len: usize) -> bool {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+    // SAFETY: a mapping of its own, given back at once.
+    unsafe {
+        let at = libc::mmap(std::ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0);
+        at != libc::MAP_FAILED && libc::munmap(at, len) == 0
+    }
+}

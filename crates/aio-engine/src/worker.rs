@@ -16,6 +16,7 @@ use crate::pipe::ResultPipe;
 use crate::pool::Pool;
 use crate::results::{Ranked, Results};
 use crate::sync::AbortOnPanic;
+use crate::sys;
 
 /// What the owner and its workers share.
 #[derive(Debug)]
@@ -113,6 +114,12 @@ pub fn run(shared: Arc<Shared>) {
 pub fn start(shared: Arc<Shared>) -> Option<std::thread::JoinHandle<()>> {
     /// Operations keep large buffers on the heap.
     const STACK: usize = 256 << 10;
+    /// What a thread needs besides its stack before it runs: thread-local data, and what the C
+    /// library does not survive the lack of.
+    const RESERVE: usize = 4 << 20;
+    if !sys::has_room(STACK + RESERVE) {
+        return None;
+    }
     let name = Name::of_worker();
     with_signals_blocked(|| {
         std::thread::Builder::new()

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::job::{Arg, Buffer, Ctx, Done};
 use crate::path::{Path, Target, Wd};
+use crate::sys;
 
 /// An operation and its inputs. Two paths are boxed to keep jobs small.
 #[derive(Debug)]
@@ -231,6 +232,35 @@ pub enum Op {
     Mlockall {
         flags: i32,
     },
+}
+
+/// Might `op` have to wait for another thread or process? Asked before an operation runs on a
+/// thread that nobody can wait for: where no worker can be had.
+pub fn would_wait(op: &Op) -> bool {
+    let regular = |mode: libc::mode_t| mode & libc::S_IFMT == libc::S_IFREG;
+    let blocks = |fd: RawFd, events| {
+        let file = sys::fstat(fd).is_ok_and(|st| regular(st.st_mode));
+        !file && !sys::is_ready(fd, events)
+    };
+    let fifo = |path: &Path| {
+        let st = path.at().and_then(|at| sys::fstatat(at, 0));
+        st.is_ok_and(|st| st.st_mode & libc::S_IFMT == libc::S_IFIFO)
+    };
+    match op {
+        Op::Read { fd, .. } => blocks(*fd, libc::POLLIN),
+        Op::Write { fd, .. } => blocks(*fd, libc::POLLOUT),
+        Op::Sendfile { out, input, .. } => {
+            blocks(*out, libc::POLLOUT) || blocks(*input, libc::POLLIN)
+        }
+        Op::Open { path, flags, .. } => flags & libc::O_NONBLOCK == 0 && fifo(path),
+        Op::Slurp { path, .. } | Op::Load { path } => fifo(path),
+        Op::Copy { paths } | Op::Move { paths } => paths.iter().any(fifo),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Op::Fcntl { cmd, .. } => matches!(*cmd, libc::F_SETLKW | libc::F_OFD_SETLKW),
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        Op::Fcntl { cmd, .. } => *cmd == libc::F_SETLKW,
+        _ => false,
+    }
 }
 
 /// Executes `op`. Never panics on bad input: whatever the kernel refuses is an errno.

@@ -1,7 +1,7 @@
 //! What the engine's tests share.
 #![allow(dead_code)]
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -67,7 +67,9 @@ pub fn pipe() -> (OwnedFd, OwnedFd) {
 pub struct Gate {
     read: OwnedFd,
     write: OwnedFd,
-    byte: Box<UnsafeCell<u8>>,
+    /// One for each job: several may read at once.
+    bytes: Box<[UnsafeCell<u8>]>,
+    used: Cell<usize>,
 }
 
 impl Gate {
@@ -76,13 +78,16 @@ impl Gate {
         Gate {
             read,
             write,
-            byte: Box::new(UnsafeCell::new(0)),
+            bytes: (0..1024).map(|_| UnsafeCell::new(0)).collect(),
+            used: Cell::new(0),
         }
     }
 
     pub fn job(&self, key: Key, pri: i64) -> Box<Job> {
+        let byte = &self.bytes[self.used.get()];
+        self.used.set(self.used.get() + 1);
         // SAFETY: the byte is in a box that lives as long as the gate, which outlives its jobs.
-        let buf = unsafe { Buffer::new(self.byte.get(), 1) };
+        let buf = unsafe { Buffer::new(byte.get(), 1) };
         let fd = self.read.as_raw_fd();
         let op = Op::Read {
             fd,
