@@ -69,27 +69,72 @@ $output = works "make, once more", @alone, $make;
 unlike $output, qr/cargo build/, "... calls no cargo";
 is +(stat $object)[9], $before, "... and leaves the object as it is";
 
+# All files below a directory, but for the two that record installations.
+sub installed {
+   my ($dir) = @_;
+   my @files;
+   File::Find::find ({ no_chdir => 1, wanted => sub { push @files, $_ if -f && !m{/perllocal\.pod\z} } }, $dir) if -d $dir;
+   sort @files
+}
+
+# That what was installed there works, and that removing what its packing list
+# names leaves nothing but that list. $remove does that.
+sub lives_and_goes {
+   my ($dir, $remove) = @_;
+   my @files      = installed $dir;
+   my ($pm)       = grep m{/IO/AIO\.pm\z}, @files;
+   my ($packlist) = grep m{/\.packlist\z}, @files;
+   my ($treescan) = grep m{/bin/treescan\z}, @files;
+   ok defined $pm && defined $packlist && defined $treescan, "... installs module, program and packing list"
+      or do { diag $_ for @files; return };
+
+   (my $lib = $pm) =~ s{/IO/AIO\.pm\z}{};
+   is works ("it works from there", $^X, "-I$lib", "-MIO::AIO", "-e",
+             'aio_stat "/", sub { print $INC{"IO/AIO.pm"} if !$_[0] && -d _ }; IO::AIO::flush'), $pm, "... and is the one loaded";
+   is works ("so does treescan", "env", "PERL5LIB=$lib", $^X, $treescan, "-f", "-g", "AIO\\.pm", $lib), "$pm\n",
+      "... which finds the module";
+
+   $remove->($packlist);
+   is_deeply [grep $_ ne $packlist, installed $dir], [], "... so that removing it leaves nothing";
+}
+
+# Removes what a packing list names. ExtUtils::Install 2.20 writes names with the
+# DESTDIR in front; a package manager would want them without.
+sub by_packlist {
+   my ($destdir) = @_;
+   sub {
+      my ($packlist) = @_;
+      my @listed = map { index ($_, $destdir) ? "$destdir$_" : $_ } keys %{ ExtUtils::Packlist->new ($packlist) };
+      is scalar (grep -f, @listed), scalar @listed, "the packing list names files that are there";
+      unlink @listed;
+   }
+}
+
 # A root that installs need not have a cargo.
-works "make install", @alone, $make, "install", "CARGO=false";
-my @installed;
-File::Find::find ({ no_chdir => 1, wanted => sub { push @installed, $_ if -f } }, "$scratch/base");
-my ($pm)       = grep m{/IO/AIO\.pm\z}, @installed;
-my ($packlist) = grep m{/\.packlist\z}, @installed;
-ok defined $pm && defined $packlist, "the module was installed, with a packing list" or BAIL_OUT "make install installed no module";
+works "make install, to an INSTALL_BASE", @alone, $make, "install", "CARGO=false";
+lives_and_goes "$scratch/base", by_packlist "";
 
-(my $lib = $pm) =~ s{/IO/AIO\.pm\z}{};
-is works ("it works from there", $^X, "-I$lib", "-MIO::AIO", "-e",
-          'aio_stat "/", sub { print $INC{"IO/AIO.pm"} if !$_[0] && -d _ }; IO::AIO::flush'), $pm, "... and is the one loaded";
-is works ("so does treescan", "env", "PERL5LIB=$lib", $^X, "$scratch/base/bin/treescan", "-f", "-g", "AIO\\.pm", $lib), "$pm\n",
-   "... which finds the module";
+works "perl Makefile.PL with a PREFIX", @alone, $^X, "Makefile.PL", "PREFIX=$scratch/prefix";
+works "make", @alone, $make;
+works "make install, to a PREFIX", @alone, $make, "install", "CARGO=false";
+lives_and_goes "$scratch/prefix", by_packlist "";
+works "make install, to a DESTDIR", @alone, $make, "install", "DESTDIR=$scratch/destdir", "CARGO=false";
+is_deeply [installed "$scratch/prefix"], [grep m{/\.packlist\z}, installed "$scratch/prefix"], "... writes nothing to the PREFIX";
+is_deeply [grep !m{^\Q$scratch/destdir$scratch/prefix/\E}, installed "$scratch/destdir"], [], "... and all of it below both";
+lives_and_goes "$scratch/destdir", by_packlist "$scratch/destdir";
 
-my %listed = map +($_ => 1), keys %{ ExtUtils::Packlist->new ($packlist) };
-is_deeply [grep !$listed{$_} && !m{/(?:\.packlist|perllocal\.pod)\z}, @installed], [],
-   "the packing list names every file";
-unlink keys %listed;
-my @left;
-File::Find::find ({ no_chdir => 1, wanted => sub { push @left, $_ if -f && !m{/(?:\.packlist|perllocal\.pod)\z} } }, "$scratch/base");
-is_deeply \@left, [], "... so that removing what it names leaves nothing";
+SKIP: {
+   my ($cpanm) = grep -x, map "$_/cpanm", split /:/, $ENV{PATH};
+   $cpanm or skip "cpanm is not installed (Debian package cpanminus)", 6;
+   local $ENV{PERL_CPANM_HOME} = "$scratch/cpanm";
+   my @cpanm = (@alone, $cpanm, "--quiet", "--local-lib", "$scratch/cpan");
+   works "cpanm, which asks META.json what is needed", @cpanm, "--notest", ".";
+   lives_and_goes "$scratch/cpan", sub {
+      my ($packlist) = @_;
+      works "cpanm removes it again", @cpanm, "--uninstall", "--force", "IO::AIO";
+      ok !-e $packlist, "... and its packing list";
+   };
+}
 
 # ---- cleaning --------------------------------------------------------------
 
