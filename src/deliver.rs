@@ -36,6 +36,10 @@ pub fn deliver(perl: Perl, half: &Half, job: Box<Job>) -> Result<bool> {
     half.nreqs.set(half.nreqs.get().saturating_sub(1));
     {
         let mut table = half.table.borrow_mut();
+        let request = table.get(key);
+        let cancelled = request.has(CANCELLED);
+        half.stats
+            .take(request.decl, request.is_group(), cancelled, &job);
         if let Some(group) = table.group_mut(key) {
             group.looked = true;
             if group.count > 0 || group.feeding {

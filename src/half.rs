@@ -15,6 +15,7 @@ use perl_sys::SV;
 use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns, Sv};
 
 use crate::declare;
+use crate::stats::Stats;
 use crate::table::{self, Data, Id, Table};
 use crate::wd::Wds;
 
@@ -46,6 +47,7 @@ pub struct Half {
     /// compares: a callback may fork or call `reinit`.
     epoch: Cell<u64>,
     stack: Stack,
+    pub stats: Stats,
 }
 
 /// The C stack of the interpreter's thread. Polls may be nested to any depth that it allows; a
@@ -164,6 +166,7 @@ pub fn found(perl: Perl) -> Result<&'static Half> {
         closing: Cell::new(false),
         epoch: Cell::new(0),
         stack: Stack::of_this_thread(),
+        stats: Stats::from_environment(),
     });
     HALF.store(Box::into_raw(half), Ordering::Release);
     OWNER.store(perl.raw(), Ordering::Release);
@@ -322,6 +325,7 @@ impl Half {
     /// Takes a job back once it has been delivered.
     pub fn recycle(&self, mut job: Box<Job>) {
         job.op = Op::Nop;
+        job.times = None;
         job.done = Default::default();
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE {
@@ -331,7 +335,9 @@ impl Half {
 
     /// Queues an op for a request that is in the table.
     pub fn queue(&self, key: Key, priority: Priority, op: Op) {
-        let job = self.job(key, priority, op);
+        let mut job = self.job(key, priority, op);
+        self.stats
+            .submit(self.table.borrow().get(key).decl, &mut job);
         self.nreqs.set(self.nreqs.get() + 1);
         self.with_engine(|engine| {
             engine.unmark(key);
@@ -341,7 +347,9 @@ impl Half {
 
     /// Makes a group pending: it needs no worker.
     pub fn queue_group(&self, key: Key, priority: Priority) {
-        let job = self.job(key, priority, Op::Nop);
+        let mut job = self.job(key, priority, Op::Nop);
+        self.stats
+            .submit(self.table.borrow().get(key).decl, &mut job);
         self.nreqs.set(self.nreqs.get() + 1);
         self.with_engine(|engine| {
             engine.unmark(key);

@@ -14,6 +14,7 @@ mod half;
 mod memory;
 mod object;
 mod poll;
+mod stats;
 mod submit;
 mod table;
 mod wd;
@@ -107,6 +108,7 @@ static SUBS: &[Sub] = &[
     sub("IO::AIO::nreqs", Some(""), "", poll::nreqs),
     sub("IO::AIO::nready", Some(""), "", poll::nready),
     sub("IO::AIO::npending", Some(""), "", poll::npending),
+    sub("IO::AIO::stats", Some(""), "", stats::stats),
     sub("IO::AIO::nthreads", Some(""), "", poll::nthreads),
     sub(
         "IO::AIO::max_poll_reqs",

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Engine {
     /// The owner is one that lingers: it will look for the result of what it submits, so a
     /// worker need not be in a hurry to announce it.
     polls: Cell<bool>,
+    /// Workers started, ever.
+    starts: Cell<u64>,
     /// Not `Send`: the owner's thread.
     _owner: PhantomData<*const ()>,
 }
@@ -53,6 +55,14 @@ const BACKLOG: usize = 16;
 /// The largest batch to sleep for, and how long at most.
 const GATHER: usize = 64;
 const GATHER_TIME: Duration = Duration::from_micros(100);
+
+/// See [`Engine::counts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub starts: u64,
+    pub wakeups: u64,
+    pub lingers: u64,
+}
 
 /// What [`Engine::linger`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +84,13 @@ impl Engine {
                 results: Results::new(pipe),
                 marks: Marks::new(),
                 several: AtomicBool::new(several_processors()),
+                lingers: AtomicUsize::new(0),
             }),
             batch: Batch::new(),
             limits: Cell::new(limits),
             threads: RefCell::new(Vec::new()),
             short_handed: Cell::new(false),
+            starts: Cell::new(0),
             pay: Cell::new(Pay::default()),
             lingered: Cell::new(false),
             polls: Cell::new(false),
@@ -138,6 +150,15 @@ impl Engine {
     /// Results that wait. If there are any, the descriptor is readable when this returns.
     pub fn npending(&self) -> usize {
         self.batch.announce(&self.shared.results)
+    }
+
+    /// How the engine fared so far: workers started, sleeping ones woken, looks before a sleep.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            starts: self.starts.get(),
+            wakeups: self.shared.pool.calls(),
+            lingers: self.shared.lingers.load(Ordering::Relaxed) as u64,
+        }
     }
 
     /// Workers started and not told to end.
@@ -278,6 +299,7 @@ impl Engine {
         match worker::start(self.shared.clone()) {
             Some(thread) => {
                 threads.push(thread);
+                self.starts.set(self.starts.get() + 1);
                 true
             }
             None => {

@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::ops::dir::Entries;
 use crate::ops::Op;
@@ -52,6 +53,27 @@ pub struct Job {
     pub priority: Priority,
     pub done: Done,
     pub op: Op,
+    /// When it was queued, started and done, if the submitter wants to know.
+    pub times: Option<Box<Times>>,
+}
+
+/// The moments of a job's life. What did not happen is at the same moment as what was before.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    pub queued: Instant,
+    pub started: Instant,
+    pub ended: Instant,
+}
+
+impl Times {
+    pub fn now() -> Times {
+        let now = Instant::now();
+        Times {
+            queued: now,
+            started: now,
+            ended: now,
+        }
+    }
 }
 
 impl Job {
@@ -61,6 +83,7 @@ impl Job {
             priority,
             done: Done::default(),
             op,
+            times: None,
         }
     }
 }

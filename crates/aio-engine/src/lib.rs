@@ -24,8 +24,8 @@ pub mod sync;
 pub mod sys;
 pub mod worker;
 
-pub use engine::{Engine, Limits, Wait};
-pub use job::{Arg, Buffer, Ctx, Done, Heap, Job, Key, Output, Priority};
+pub use engine::{Counts, Engine, Limits, Wait};
+pub use job::{Arg, Buffer, Ctx, Done, Heap, Job, Key, Output, Priority, Times};
 pub use lanes::Lanes;
 pub use ops::Op;
 pub use path::{Path, Target, Wd};

@@ -100,6 +100,8 @@ struct State<T> {
     watching: bool,
     /// Jobs that workers have taken out of the lanes.
     taken: u64,
+    /// Signals sent to sleepers, ever.
+    calls: u64,
     /// Drop the queue, everybody ends.
     closing: bool,
     limits: Limits,
@@ -133,6 +135,9 @@ impl Watch {
     }
 
     fn left(&self) -> Duration {
+        if cfg!(loom) {
+            return Duration::ZERO;
+        }
         self.period.saturating_sub(self.since.elapsed())
     }
 
@@ -143,6 +148,9 @@ impl Watch {
             true => Watch::SHORT,
             false => Watch::LONG,
         };
+        if cfg!(loom) {
+            return true;
+        }
         let jobs = u32::try_from(taken - self.taken).unwrap_or(u32::MAX);
         let active = u32::try_from(active).unwrap_or(u32::MAX);
         limit.saturating_mul(jobs) < self.since.elapsed().saturating_mul(active)
@@ -181,6 +189,7 @@ impl<T> Pool<T> {
                     active: 0,
                     watching: false,
                     taken: 0,
+                    calls: 0,
                     closing: false,
                     limits,
                     lanes: Lanes::new(),
@@ -211,6 +220,7 @@ impl<T> Pool<T> {
             return false;
         }
         state.called += 1;
+        state.calls += 1;
         true
     }
 
@@ -311,6 +321,11 @@ impl<T> Pool<T> {
 
     pub fn threads(&self) -> usize {
         lock(&self.shared.state).threads
+    }
+
+    /// How many signals have been sent to sleeping workers.
+    pub fn calls(&self) -> u64 {
+        lock(&self.shared.state).calls
     }
 
     /// Puts new limits in force. Surplus workers are told to end; sleepers wake up to see
@@ -451,7 +466,7 @@ impl<T> Pool<T> {
                 timeout => timeout,
             };
             state.asleep += 1;
-            state = wait(&self.wake, state, timeout);
+            state = wait(&self.wake, &self.shared.state, state, timeout);
             state.asleep -= 1;
             if state.called > 0 {
                 state.called -= 1;

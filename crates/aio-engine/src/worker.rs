@@ -4,9 +4,9 @@
 //! process, because the queues could not be trusted afterwards.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::job::{Ctx, Done, Job, Priority};
 use crate::linger::{several_processors, spin, Look, Pay};
@@ -26,6 +26,8 @@ pub struct Shared {
     pub marks: Marks,
     /// There is more than one processor to run on.
     pub several: AtomicBool,
+    /// How often a worker looked for more work before it slept.
+    pub lingers: AtomicUsize,
 }
 
 impl Shared {
@@ -33,8 +35,15 @@ impl Shared {
     pub fn execute(&self, job: &mut Job) {
         let mark = self.marks.of(job.key);
         let ctx = Ctx::new(mark);
+        if let Some(times) = &mut job.times {
+            times.started = Instant::now();
+            times.ended = times.started;
+        }
         if !ctx.cancelled() {
             job.done = guarded(|| ops::run(&mut job.op, &ctx));
+            if let Some(times) = &mut job.times {
+                times.ended = Instant::now();
+            }
         }
     }
 }
@@ -78,6 +87,7 @@ impl Look for Linger<'_> {
         }
         let found = spin(Self::BUDGET, there);
         self.pay.report(found);
+        self.shared.lingers.fetch_add(1, Ordering::Relaxed);
     }
 
     fn settle(&mut self) {

@@ -421,7 +421,9 @@ fn an_owner_that_sleeps_for_a_batch_is_woken() {
             .collect();
         let mut taken = 0;
         while taken < 2 {
-            if !batch.settle_for(&results, 3) {
+            // Only while something is ready: then a push is still to come that makes the edge.
+            let wanted = 3 * usize::from(ready.load(Ordering::Acquire) > 0);
+            if !batch.settle_for(&results, wanted) {
                 flag.block();
             }
             while batch.take(&results).is_some() {
@@ -464,7 +466,7 @@ fn results_keep_their_order_across_workers() {
                 }
             })
         };
-        let mut take = || {
+        let take = || {
             flag.block();
             *batch
                 .take(&results)

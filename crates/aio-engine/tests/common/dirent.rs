@@ -41,7 +41,10 @@ pub fn check(buf: &[u8]) {
     for want in &list {
         match next_dirent(rest) {
             Ok(Some((e, more))) => {
-                assert_eq!((e.ino, e.kind, e.name.to_bytes()), (want.0, want.1, &want.2[..]));
+                assert_eq!(
+                    (e.ino, e.kind, e.name.to_bytes()),
+                    (want.0, want.1, &want.2[..])
+                );
                 assert!(more.len() < rest.len(), "it always advances");
                 rest = more;
             }
