@@ -113,15 +113,22 @@ sub cache {
    $dir
 }
 
-# Copies the distribution, as MANIFEST names it, and builds it there with the
-# given perl. Returns the folder; dies with the output of a step that fails.
+# Copies the distribution, what git tracks or else what MANIFEST names, and builds
+# it there with the given perl. Returns the folder; dies with the output of a step
+# that fails.
 sub build_for {
    my ($perl, $name, $seconds, @options) = @_;
    require ExtUtils::Manifest;
    my $dir = AIOTest::scratch () . "/$name";
    mkdir $dir or die "$dir: $!";
    local $ExtUtils::Manifest::Quiet = 1;
-   ExtUtils::Manifest::manicopy (ExtUtils::Manifest::maniread (), $dir, "cp");
+   my $files = ExtUtils::Manifest::maniread ();
+   if (-e ".git" && open my $git, "-|", "git ls-files -z 2>/dev/null") {
+      local $/ = "\0";
+      chomp (my @tracked = <$git>);
+      $files = { map +($_ => ""), grep -e, @tracked } if @tracked;
+   }
+   ExtUtils::Manifest::manicopy ($files, $dir, "cp");
    my $home = Cwd::getcwd ();
 
    # What prove -b and make leave in the environment is about this directory.
