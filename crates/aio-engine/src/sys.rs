@@ -829,7 +829,13 @@ pub fn is_ready(fd: RawFd, events: libc::c_short) -> bool {
 
 /// Is so much address space to be had? A new thread that finds too little ends the process.
 pub fn has_room(len: usize) -> bool {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+    // These two have no such flag and reserve nothing for a mapping that nobody may touch.
+    #[cfg(any(target_os = "dragonfly", target_os = "freebsd"))]
+    const NORESERVE: c_int = 0;
+    #[cfg(not(any(target_os = "dragonfly", target_os = "freebsd")))]
+    const NORESERVE: c_int = libc::MAP_NORESERVE;
+
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | NORESERVE;
     // SAFETY: a mapping of its own, given back at once.
     unsafe {
         let at = libc::mmap(std::ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0);
