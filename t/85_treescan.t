@@ -450,7 +450,7 @@ is @first + @rest, 2004, "and everything is listed";
 
 ($end, $out, $err) = run "-p", "tree", "missing";
 is "$end, " . lines ($out), "exit 1, $all", "--progress does not change list and status";
-like $err, qr{^treescan: 8 entries, 4 directories, 1 errors, \d+\.\d\d s, \d+/s$}m, "--progress ends with a summary";
+like $err, qr{^treescan: 8 entries, 4 directories, 1 errors, \d+\.\d\d s, \d+/s, \d+ requests on \d+ workers$}m, "--progress ends with a summary";
 is +(run "-q", "tree")[2], "", "no summary without it";
 like +(run "-p", "-q", "-f", "-g", "x", "tree")[2], qr/^treescan: 8 entries, 4 directories/,
    "it counts what is found, not what is listed";

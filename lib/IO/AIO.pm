@@ -339,6 +339,7 @@ C<IO::AIO::> and the name given here.
      nready *
      npending *
      nthreads *
+     stats
      reinit
 
    calls that are made at once
@@ -1780,6 +1781,43 @@ The number of requests whose results wait for a poll.
 
 The number of workers.
 
+=item $hashref = IO::AIO::stats
+
+What the module did in this process since it was loaded, as a new hash:
+
+=over 4
+
+=item submitted, delivered, cancelled, executed
+
+Numbers of requests, groups included: queued; taken by a poll, the cancelled
+ones among them; and of those that were not cancelled, those that a worker had,
+so without groups.
+
+=item ops
+
+A hash with the number of submissions by the name of the function.
+
+=item queue_time, queue_time_max, execution_time, execution_time_max
+
+Sum and maximum, in seconds: from submission until a worker took the request,
+and of the execution itself. A cancelled request and a group add nothing.
+
+=item worker_starts, wakeups, lingers
+
+How often a worker was started, a sleeping one was woken, and one looked for
+more work for some microseconds before it slept.
+
+=back
+
+Times and C<ops> are taken from the first call of C<stats> on, because the clock
+costs more than the counting: call it once before what you want to know about.
+A forked child goes on counting from its parent's numbers.
+
+With the environment variable C<IO_AIO_TRACE> set to something true when the
+module is loaded, each request leaves a line on standard error when its result
+is taken: its function, key, priority, the microseconds it was ready, executed
+and pending, and its result, C<errno> or C<cancelled>.
+
 =item IO::AIO::reinit
 
 Forgets all requests, without calling their callbacks, and all workers. The
@@ -1798,8 +1836,13 @@ load the loop as late as possible; L<AnyEvent::AIO> does so.
 
 =item IO::AIO::_boot
 
+=item IO::AIO::CLONE_SKIP
+
+=item IO::AIO::CLONE
+
 What perl's L<XSLoader> and the module itself call to set the module up when
-it is loaded. Not to be called by programs.
+it is loaded, and what perl calls before and after an interpreter is cloned for
+a thread. Not to be called by programs.
 
 =back
 
