@@ -275,7 +275,7 @@ pub fn timespec(seconds: f64) -> libc::timespec {
     let nsec = ((seconds - whole) * 1e9) as i64;
     // SAFETY: all zeroes is a valid timespec; some platforms have padding in it.
     let mut t: libc::timespec = unsafe { std::mem::zeroed() };
-    t.tv_sec = whole as libc::time_t;
+    t.tv_sec = whole as _;
     t.tv_nsec = nsec.clamp(0, 999_999_999) as _;
     t
 }

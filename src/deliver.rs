@@ -395,7 +395,7 @@ fn set_stat_cache(perl: Perl, job: &Job) {
         Output::Stat(st) => Some(std::ptr::from_ref(&**st).cast()),
         _ => None,
     };
-    // SAFETY: a libc::stat, whose size was compared with perl's when the module was loaded.
+    // SAFETY: a struct stat, whose size was compared with perl's when the module was loaded.
     unsafe { perl.set_stat(st, lstat) }
 }
 
@@ -651,7 +651,7 @@ pub fn handle(perl: Perl, fd: i32, mode: i32) -> Result<Option<Owned>> {
 
 // The fields have other types on other systems.
 #[allow(clippy::unnecessary_cast)]
-fn statvfs(perl: Perl, st: &libc::statvfs) -> Owned {
+fn statvfs(perl: Perl, st: &aio_engine::sys::Statvfs) -> Owned {
     let hash = perl.new_hash();
     let put = |key, value: u64| perl.hash_store(&hash, key, perl.new_uint(value));
     put("bsize", st.f_bsize as u64);

@@ -186,11 +186,11 @@ fn invalid_wd(perl: Perl, _: &Args) -> Result<Returns> {
 /// `IO::AIO::_boot`, which the loader calls once: everything that can fail.
 fn boot(perl: Perl, _: &Args) -> Result<Returns> {
     perl_xs::set_panic_prefix("IO::AIO internal error:");
-    if Perl::stat_size() != std::mem::size_of::<libc::stat>() {
+    if Perl::stat_size() != std::mem::size_of::<aio_engine::sys::Stat>() {
         return Fail::croak(format!(
             "IO::AIO: this perl's struct stat has {} bytes, the module was built for {}",
             Perl::stat_size(),
-            std::mem::size_of::<libc::stat>()
+            std::mem::size_of::<aio_engine::sys::Stat>()
         ));
     }
     let half = half::found(perl)?;

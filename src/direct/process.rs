@@ -93,7 +93,9 @@ fn umount(perl: Perl, args: &Args) -> Result<Returns> {
 
 fn get_fdlimit(perl: Perl, _: &Args) -> Result<Returns> {
     match sys::fdlimit() {
-        Ok(limit) => Ok(Returns::One(perl.new_uint(limit.rlim_cur))),
+        // Signed on one BSD, and 32 bits wide on some 32-bit systems.
+        #[allow(clippy::unnecessary_cast)]
+        Ok(limit) => Ok(Returns::One(perl.new_uint(limit.rlim_cur as u64))),
         Err(errno) => {
             perl.set_errno(errno);
             Ok(Returns::Constant(perl.undef()))

@@ -151,9 +151,9 @@ struct Cached {
 }
 
 fn cached(perl: Perl) -> Cached {
-    let st = perl.stat_cache().cast::<libc::stat>();
-    // SAFETY: perl's cache always exists; its size was compared with that of libc's structure
-    // when the module was loaded.
+    let st = perl.stat_cache().cast::<aio_engine::sys::Stat>();
+    // SAFETY: perl's cache always exists; its size was compared with that of the engine's
+    // structure when the module was loaded.
     let st = unsafe { &*st };
     #[allow(clippy::unnecessary_cast)]
     let time = |sec, nsec| Time {
@@ -167,11 +167,15 @@ fn cached(perl: Perl) -> Cached {
     );
     #[cfg(not(any(target_os = "macos", target_os = "freebsd")))]
     let (birth, generation) = (Time::default(), 0);
+    #[cfg(not(target_os = "netbsd"))]
+    let nsec = (st.st_atime_nsec, st.st_mtime_nsec, st.st_ctime_nsec);
+    #[cfg(target_os = "netbsd")]
+    let nsec = (st.st_atimensec, st.st_mtimensec, st.st_ctimensec);
     Cached {
         times: [
-            time(st.st_atime, st.st_atime_nsec),
-            time(st.st_mtime, st.st_mtime_nsec),
-            time(st.st_ctime, st.st_ctime_nsec),
+            time(st.st_atime, nsec.0),
+            time(st.st_mtime, nsec.1),
+            time(st.st_ctime, nsec.2),
             birth,
         ],
         generation,

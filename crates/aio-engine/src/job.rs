@@ -16,6 +16,7 @@ use std::time::Instant;
 use crate::ops::dir::Entries;
 use crate::ops::Op;
 use crate::path::Wd;
+use crate::sys;
 
 /// The submitter's name for a job. The engine hands it back and never looks at it, except as
 /// the index of the job's cancel mark.
@@ -147,8 +148,8 @@ pub enum Output {
     None,
     /// `aio_open`: closes itself when it is dropped undelivered.
     Fd(OwnedFd),
-    Stat(Box<libc::stat>),
-    Statvfs(Box<libc::statvfs>),
+    Stat(Box<sys::Stat>),
+    Statvfs(Box<sys::Statvfs>),
     /// A link's target, a path.
     Text(Box<[u8]>),
     /// File content, in memory from `malloc`.

@@ -256,7 +256,7 @@ fn walk(path: &[u8]) -> Res<Vec<u8>> {
     Ok(done)
 }
 
-fn lookup(dir: &[u8], name: &[u8]) -> Res<libc::stat> {
+fn lookup(dir: &[u8], name: &[u8]) -> Res<sys::Stat> {
     let path = [dir, b"/", name].concat();
     let path = CString::new(path).map_err(|_| libc::ENOENT)?;
     sys::fstatat((libc::AT_FDCWD, &path), libc::AT_SYMLINK_NOFOLLOW)

@@ -403,11 +403,14 @@ mod tests {
         assert_eq!(write(w, None, &buffer(&mut b"abc".to_vec())), Ok(3));
         let mut n = 0i32.to_ne_bytes();
         assert_eq!(
-            ioctl(r, libc::FIONREAD, &Arg::Pointer(buffer(&mut n))),
+            ioctl(r, libc::FIONREAD as _, &Arg::Pointer(buffer(&mut n))),
             Ok(0)
         );
         assert_eq!(i32::from_ne_bytes(n), 3);
-        assert_eq!(ioctl(r, libc::FIONREAD, &Arg::Value(0)), Err(libc::EFAULT));
+        assert_eq!(
+            ioctl(r, libc::FIONREAD as _, &Arg::Value(0)),
+            Err(libc::EFAULT)
+        );
         assert_eq!(read(r, None, &buffer(&mut v)), Ok(3));
         assert_eq!(fcntl(-1, libc::F_GETFD, &Arg::Value(0)), Err(libc::EBADF));
     }

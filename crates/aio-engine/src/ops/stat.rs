@@ -41,7 +41,7 @@ pub fn statvfs(target: &Target) -> Done {
 
 /// There is no call that starts from a directory. A descriptor that only names the file serves
 /// as well, since it takes no permission and does not wait for a fifo's other end.
-fn statvfs_path(path: &Path) -> Res<libc::statvfs> {
+fn statvfs_path(path: &Path) -> Res<sys::Statvfs> {
     match path.at()? {
         (libc::AT_FDCWD, text) => sys::statvfs(text),
         (_, text) if text.to_bytes().starts_with(b"/") => sys::statvfs(text),
@@ -133,7 +133,7 @@ mod tests {
         Target::Path(path)
     }
 
-    fn found(done: Done) -> Res<libc::stat> {
+    fn found(done: Done) -> Res<sys::Stat> {
         match done.output {
             Output::Stat(st) => Ok(*st),
             Output::None => Err(done.errno),

@@ -96,9 +96,9 @@ fn remove_if(at: At, identity: (u64, u64)) {
 
 fn fill(
     src: &OwnedFd,
-    st: &libc::stat,
+    st: &sys::Stat,
     dst: &OwnedFd,
-    there: &libc::stat,
+    there: &sys::Stat,
     made: Made,
     ctx: &Ctx,
 ) -> Res<()> {
@@ -139,7 +139,7 @@ enum How {
 
 /// As many octets as the source had when it was opened. A regular file without size, as in
 /// `/proc`, is copied to its end.
-fn copy_content(from: RawFd, st: &libc::stat, to: RawFd, ctx: &Ctx) -> Res<()> {
+fn copy_content(from: RawFd, st: &sys::Stat, to: RawFd, ctx: &Ctx) -> Res<()> {
     let mut left = u64::try_from(st.st_size).unwrap_or(0);
     let mut how = How::Range;
     if left == 0 {
