@@ -15,7 +15,7 @@ use Time::HiRes "time";
 
 our @EXPORT_OK = qw(
    seed stress slow figure pick chance
-   bounded perl_command valgrind_command valgrind_says cache build_for
+   bounded perl_command valgrind_command valgrind_says cache build_for cargo_nightly
 );
 
 # AIO_STRESS multiplies the amount of work; AIO_XT_SLOW=1 asks for what takes
@@ -111,6 +111,23 @@ sub cache {
    require File::Path;
    File::Path::make_path ($dir);
    $dir
+}
+
+# The command of a nightly cargo, undef and the host; or undef and what is missing.
+# It may have to have a component.
+sub cargo_nightly {
+   my ($component) = @_;
+   my @path = (File::Spec->path, map "$_/.cargo/bin", $ENV{HOME} // ());
+   my ($rustup) = grep -x, map "$_/rustup", @path;
+   defined $rustup or return (undef, "there is no rustup, and so no nightly compiler");
+   my ($end, $version) = bounded (60, $rustup, "run", "nightly", "rustc", "-vV");
+   $end eq "exit 0" or return (undef, "there is no nightly compiler; `rustup toolchain install nightly` installs one");
+   if (defined $component) {
+      my (undef, $list) = bounded (60, $rustup, "component", "list", "--toolchain", "nightly", "--installed");
+      $list =~ /^\Q$component\E/m
+         or return (undef, "the nightly compiler has no $component; `rustup component add $component --toolchain nightly` adds it");
+   }
+   ([$rustup, "run", "nightly", "cargo"], undef, $version =~ /^host: (\S+)/m)
 }
 
 # Copies the distribution, what git tracks or else what MANIFEST names, and builds
