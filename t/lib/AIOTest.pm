@@ -166,7 +166,6 @@ sub park {
    my ($n, $cb) = @_;
    # Gates that nobody holds would open at once.
    defined wantarray or Carp::croak ("park needs its gates to be kept");
-   my $before = IO::AIO::nreqs () - IO::AIO::nready () - IO::AIO::npending ();
    my @gate = map {
       pipe my $r, my $w or die "pipe: $!";
       my $buffer = "";
@@ -174,7 +173,9 @@ sub park {
       $gate->{req} = IO::AIO::aio_read ($r, undef, 1, $buffer, 0, $cb);
       $gate
    } 1 .. $n;
-   executing ($before + $n);
+   # What was submitted before them may end meanwhile, so they cannot be told by the number that
+   # executes: when nothing is ready any more, all of them do.
+   until_true { !IO::AIO::nready () && IO::AIO::nreqs () - IO::AIO::npending () >= $n };
    @gate
 }
 
