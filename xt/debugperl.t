@@ -22,6 +22,8 @@ ok $dir, "it builds for debugperl" or BAIL_OUT $@;
 chdir $dir or die "$dir: $!";
 delete @ENV{qw(PERL5LIB PERL5OPT AIO_EXPECT), grep /^HARNESS_/, keys %ENV};
 $ENV{AIO_TEST_PATIENCE} = 4;
+# most of the time a test waits
+$ENV{HARNESS_OPTIONS} = "j3";
 my ($end, $output) = bounded 400, $perl, "-MExtUtils::Command::MM", "-e",
    'test_harness (0, "blib/lib", "blib/arch")', grep $_ ne "t/01_manifest.t", glob "t/*.t";
 is $end, "exit 0", "its tests pass" or diag $output;
