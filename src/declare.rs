@@ -114,8 +114,8 @@ requests! {
     aio_utime ("$$$;$") "fh_or_path, atime, mtime, callback" Status simple
         |p| {
             let target = p.target(0)?;
-            let (atime, mtime) = (p.given(1)?.map(|sv| p.perl.float(sv)).transpose()?,
-                                  p.given(2)?.map(|sv| p.perl.float(sv)).transpose()?);
+            let (atime, mtime) = (p.given_number(1)?.map(|sv| p.perl.float(sv)).transpose()?,
+                                  p.given_number(2)?.map(|sv| p.perl.float(sv)).transpose()?);
             Op::Utime { target, times: times(atime, mtime) }
         };
     aio_chown ("$$$;$") "fh_or_path, uid, gid, callback" Status simple

@@ -1185,12 +1185,21 @@ xs_pin (SV *sv)
   return cap;
 }
 
+/* Is this still the scalar's string? It may have become a reference or a glob meanwhile. */
+static int
+has_buffer (SV *sv, const char *ptr)
+{
+  return SvTYPE (sv) >= SVt_PV && SvTYPE (sv) <= SVt_PVLV
+         && !SvROK (sv) && !isGV_with_GP (sv) && SvTYPE (sv) != SVt_REGEXP
+         && SvPVX (sv) == ptr;
+}
+
 /* Gives it back. Returns true if the scalar still had it; otherwise the buffer is freed here. */
 int
 xs_unpin (SV *sv, char *ptr, size_t cap)
 {
   map_use (sv, 0);
-  if (SvTYPE (sv) >= SVt_PV && SvPVX (sv) == ptr)
+  if (has_buffer (sv, ptr))
     {
       if (cap && !SvLEN (sv))
         SvLEN_set (sv, cap);
@@ -1203,7 +1212,7 @@ xs_unpin (SV *sv, char *ptr, size_t cap)
 void
 xs_lend (SV *sv, char *ptr, size_t cap)
 {
-  if (SvTYPE (sv) >= SVt_PV && SvPVX (sv) == ptr)
+  if (has_buffer (sv, ptr))
     SvLEN_set (sv, cap);
 }
 
