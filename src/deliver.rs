@@ -287,11 +287,11 @@ fn call(
         let called = half.across(perl, || {
             perl.call(callback.sv(), &svs[..values.len()], errno)
         })?;
-        let mut gone = Ok(());
-        for value in values {
-            gone = gone.and_then(|()| perl.release(value));
+        let mut values = values.into_iter();
+        let gone = half.across(perl, || values.try_for_each(|value| perl.release(value)))?;
+        if gone.is_none() {
+            return Ok(None);
         }
-        gone?;
         called
     };
     match called {
@@ -341,11 +341,11 @@ fn call_group(
             .collect();
         let svs: Vec<Sv> = values.iter().map(Owned::sv).collect();
         let called = half.across(perl, || perl.call(callback.sv(), &svs, errno))?;
-        let mut gone = Ok(());
-        for value in values {
-            gone = gone.and_then(|()| perl.release(value));
+        let mut values = values.into_iter();
+        let gone = half.across(perl, || values.try_for_each(|value| perl.release(value)))?;
+        if gone.is_none() {
+            return Ok(None);
         }
-        gone?;
         match called {
             Some(called) => thrown.add(called),
             None => return Ok(None),
