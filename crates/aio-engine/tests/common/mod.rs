@@ -1,5 +1,5 @@
 //! What the engine's tests share.
-#![allow(dead_code)]
+#![allow(dead_code)] // each test binary uses some of it
 
 use std::cell::{Cell, UnsafeCell};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
