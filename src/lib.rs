@@ -205,6 +205,7 @@ fn boot(perl: Perl, _: &Args) -> Result<Returns> {
         perl.define_with(sub.name, sub.proto, call_sub, data);
     }
     consts::define(perl);
+    object::prepare(perl)?;
     Ok(Returns::Nothing)
 }
 

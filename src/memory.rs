@@ -1,13 +1,12 @@
 //! The allocator of the Rust side: the system's, with perl's manners.
 //!
 //! Where memory is short, perl says so and exits. Rust would abort, with a core dump. Sizes that
-//! the user gives are reserved fallibly and are no reason to end: a failure above `SMALL` is
-//! handed on to the code that asked.
+//! come from outside are reserved fallibly and are no reason to end: such a failure is handed on
+//! to the code that asked.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Nothing of this size or more is allocated without a look at the result.
-const SMALL: usize = 64 << 10;
+use aio_engine::room::may_fail;
 
 pub struct PerlManners;
 
@@ -24,8 +23,8 @@ fn out_of_memory() -> ! {
     }
 }
 
-fn checked(ptr: *mut u8, size: usize) -> *mut u8 {
-    if ptr.is_null() && size < SMALL {
+fn checked(ptr: *mut u8) -> *mut u8 {
+    if ptr.is_null() && !may_fail() {
         out_of_memory();
     }
     ptr
@@ -35,17 +34,17 @@ fn checked(ptr: *mut u8, size: usize) -> *mut u8 {
 unsafe impl GlobalAlloc for PerlManners {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's word.
-        checked(unsafe { System.alloc(layout) }, layout.size())
+        checked(unsafe { System.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's word.
-        checked(unsafe { System.alloc_zeroed(layout) }, layout.size())
+        checked(unsafe { System.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller's word.
-        checked(unsafe { System.realloc(ptr, layout, size) }, size)
+        checked(unsafe { System.realloc(ptr, layout, size) })
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {

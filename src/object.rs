@@ -36,6 +36,18 @@ pub fn make(perl: Perl, half: &Half, key: Key) -> Result<Owned> {
     Ok(object)
 }
 
+/// Makes and drops an object of each class. Perl looks for a class's destructor when the first
+/// object goes, and makes symbols for what it does not find; if that is at the end of a program
+/// that has run out of memory, it crashes.
+pub fn prepare(perl: Perl) -> Result<()> {
+    for class in [REQ, GRP] {
+        let body = perl.new_hash();
+        perl.bless_key(&body, class, 0)?;
+        perl.release(body)?;
+    }
+    Ok(())
+}
+
 /// The body of an object of a class.
 ///
 /// Perl: magic and an overridden `isa` run Perl code; what is no such object croaks.

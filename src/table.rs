@@ -7,6 +7,7 @@
 //! T4  A key is used again when its request is done. Whoever holds one while Perl code runs holds
 //!     an [`Id`] and asks whether it is [`alive`](Table::alive).
 
+use aio_engine::room::reserve;
 use aio_engine::{Heap, Key, Priority};
 use perl_sys::SV;
 use perl_xs::{Perl, Sv};
@@ -189,7 +190,7 @@ impl Table {
             key
         } else {
             let key = Key::try_from(self.list.len()).ok().filter(|&k| k < NONE)?;
-            self.list.try_reserve(1).ok()?;
+            reserve(&mut self.list, 1).ok()?;
             self.list.push(request);
             key
         };

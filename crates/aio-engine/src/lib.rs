@@ -19,6 +19,7 @@ pub mod path;
 pub mod pipe;
 pub mod pool;
 pub mod results;
+pub mod room;
 pub mod slot;
 pub mod sync;
 pub mod sys;

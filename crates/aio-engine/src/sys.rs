@@ -14,6 +14,7 @@ use std::ffi::{c_int, c_uint, CStr};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::job::{Arg, Buffer, Heap};
+use crate::room::reserve;
 
 /// The calls and structures of S4. 32-bit glibc has them under names of their own, which C
 /// programs get by `_FILE_OFFSET_BITS`, and so does perl.
@@ -74,9 +75,7 @@ pub fn with_scratch<T>(f: impl FnOnce(&mut [u8]) -> Res<T>) -> Res<T> {
     BUFFER.with(|buffer| {
         let mut buffer = buffer.try_borrow_mut().map_err(|_| libc::EBUSY)?;
         if buffer.is_empty() {
-            buffer
-                .try_reserve_exact(SCRATCH)
-                .map_err(|_| libc::ENOMEM)?;
+            reserve(&mut buffer, SCRATCH)?;
             buffer.resize(SCRATCH, 0);
         }
         f(&mut buffer)
@@ -238,7 +237,7 @@ pub fn readlinkat(at: At) -> Res<Vec<u8>> {
     let mut text: Vec<u8> = Vec::new();
     let mut room = 256;
     loop {
-        text.try_reserve_exact(room).map_err(|_| libc::ENOMEM)?;
+        reserve(&mut text, room)?;
         let room_now = text.capacity();
         let to = text.as_mut_ptr();
         // SAFETY: S3; `to` has room for as many bytes as are named.

@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::job::{Ctx, Done, Output};
 use crate::path::Path;
+use crate::room::reserve;
 use crate::sys::{self, At, Res};
 
 /// Deliver type and inode number, too.
@@ -46,6 +47,12 @@ impl Entries {
             .map(|e| (bytes(&self.names, e), e.kind, e.ino))
     }
 
+    /// All names in one piece of memory, and where in it each of them is: offset and length.
+    pub fn spans(&self) -> (&[u8], impl ExactSizeIterator<Item = [usize; 2]> + '_) {
+        let span = |e: &Entry| [e.offset as usize, e.len as usize];
+        (&self.names, self.list.iter().map(span))
+    }
+
     pub fn len(&self) -> usize {
         self.list.len()
     }
@@ -75,9 +82,8 @@ impl Entries {
         let name = name.to_bytes_with_nul();
         let offset = u32::try_from(self.names.len()).map_err(|_| libc::EOVERFLOW)?;
         let len = u16::try_from(name.len() - 1).map_err(|_| libc::ENAMETOOLONG)?;
-        let full = |_| libc::ENOMEM;
-        self.names.try_reserve(name.len()).map_err(full)?;
-        self.list.try_reserve(1).map_err(full)?;
+        reserve(&mut self.names, name.len())?;
+        reserve(&mut self.list, 1)?;
         self.names.extend_from_slice(name);
         self.list.push(Entry {
             ino,

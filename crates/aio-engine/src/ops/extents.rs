@@ -131,7 +131,7 @@ mod linux {
                 ..Head::default()
             };
             let got = (ask(fd, &mut request, head)? as usize).min(want);
-            list.try_reserve(got).map_err(|_| libc::ENOMEM)?;
+            crate::room::reserve(&mut list, got)?;
             list.extend(
                 request.extents[..got]
                     .iter()
