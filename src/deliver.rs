@@ -17,8 +17,10 @@
 //! D3  An exception waits until the step is complete; a jump (exit) leaves at once, with
 //!     everything handed to perl's temporaries and the group ready to end in a later poll.
 
+use std::ops::Range;
 use std::os::fd::IntoRawFd;
 
+use aio_engine::ops::dir::{Entries, READDIR_DENTS};
 use aio_engine::{Job, Key, Op, Output, Target};
 use perl_sys::SV;
 use perl_xs::{Called, Fail, Owned, Perl, Result, Sv};
@@ -537,9 +539,7 @@ fn arguments(perl: Perl, half: &Half, reply: Reply, job: &mut Job) -> Result<Vec
 
         Reply::Names => vec![match output {
             Output::Entries(entries) if !failed => {
-                let list = perl.new_array(entries.len());
-                push_names(perl, &list, entries.iter().map(|(name, ..)| name));
-                perl.into_ref(list)
+                perl.into_ref(names(perl, &entries, 0..entries.len()))
             }
             _ => perl.new_undef(),
         }],
@@ -549,21 +549,23 @@ fn arguments(perl: Perl, half: &Half, reply: Reply, job: &mut Job) -> Result<Vec
                 Op::Readdir { flags, .. } => flags,
                 _ => 0,
             };
-            let dents = aio_engine::ops::dir::READDIR_DENTS;
+            let dents = READDIR_DENTS;
             match output {
                 Output::Entries(entries) if !failed => {
-                    let list = perl.new_array(entries.len());
-                    if asked & dents == 0 {
-                        push_names(perl, &list, entries.iter().map(|(name, ..)| name));
-                    } else {
-                        for (name, kind, ino) in entries.iter() {
-                            let entry = perl.new_array(3);
-                            perl.push(&entry, perl.new_bytes(name));
-                            perl.push(&entry, perl.new_int(kind as i64));
-                            perl.push(&entry, perl.new_uint(ino));
-                            perl.push(&list, perl.into_ref(entry));
+                    let list = match asked & dents {
+                        0 => names(perl, &entries, 0..entries.len()),
+                        _ => {
+                            let list = perl.new_array(entries.len());
+                            for (name, kind, ino) in entries.iter() {
+                                let entry = perl.new_array(3);
+                                perl.push(&entry, perl.new_bytes(name));
+                                perl.push(&entry, perl.new_int(kind as i64));
+                                perl.push(&entry, perl.new_uint(ino));
+                                perl.push(&list, perl.into_ref(entry));
+                            }
+                            list
                         }
-                    }
+                    };
                     let flags = (asked | entries.flags() | dents) as i64;
                     vec![perl.into_ref(list), perl.new_int(flags)]
                 }
@@ -574,18 +576,8 @@ fn arguments(perl: Perl, half: &Half, reply: Reply, job: &mut Job) -> Result<Vec
         Reply::Dirs => match output {
             Output::Entries(entries) if !failed => {
                 let split = entries.dirs();
-                let dirs = perl.new_array(split);
-                let others = perl.new_array(entries.len() - split);
-                push_names(
-                    perl,
-                    &dirs,
-                    entries.iter().take(split).map(|(name, ..)| name),
-                );
-                push_names(
-                    perl,
-                    &others,
-                    entries.iter().skip(split).map(|(name, ..)| name),
-                );
+                let dirs = names(perl, &entries, 0..split);
+                let others = names(perl, &entries, split..entries.len());
                 vec![perl.into_ref(dirs), perl.into_ref(others)]
             }
             _ => Vec::new(),
@@ -614,11 +606,13 @@ fn arguments(perl: Perl, half: &Half, reply: Reply, job: &mut Job) -> Result<Vec
     })
 }
 
-/// Many names at once.
-fn push_names<'a>(perl: Perl, list: &Owned, names: impl Iterator<Item = &'a [u8]>) {
-    for name in names {
-        perl.push(list, perl.new_bytes(name));
-    }
+/// An array of the names of these entries, made in one call into perl.
+fn names(perl: Perl, entries: &Entries, range: Range<usize>) -> Owned {
+    let (text, spans) = entries.spans();
+    let spans: Vec<_> = spans.skip(range.start).take(range.len()).collect();
+    let list = perl.new_array(spans.len());
+    perl.push_spans(&list, text, &spans);
+    list
 }
 
 /// A handle for a descriptor, which it owns from now on. Inherited by `exec` as perl would have

@@ -105,9 +105,13 @@ impl Engine {
         if self.polls.get() {
             self.batch.expect(&self.shared.results);
         }
+        let helped = ops::calls_for_help(&job.op);
         let need = self.shared.pool.put(job.priority, job);
         if need != Need::Nothing {
             self.start(need);
+        }
+        if helped && self.shared.several.load(Ordering::Relaxed) {
+            self.start(self.shared.pool.second());
         }
     }
 

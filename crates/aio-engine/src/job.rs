@@ -302,16 +302,46 @@ impl Drop for Heap {
 #[derive(Clone, Copy)]
 pub struct Ctx<'a> {
     mark: &'a AtomicU8,
+    workers: Option<&'a dyn Workers>,
+}
+
+/// The other workers, as an operation sees them.
+pub trait Workers {
+    /// Has an idle worker execute `op`, which is a part of the operation that asks. False: there
+    /// was none.
+    fn call(&self, op: &mut dyn FnMut() -> Op) -> bool;
+    /// Is this operation a part of another, and would its worker have something better to do?
+    fn wanted(&self) -> bool;
 }
 
 impl<'a> Ctx<'a> {
     pub fn new(mark: &'a AtomicU8) -> Ctx<'a> {
-        Ctx { mark }
+        Ctx {
+            mark,
+            workers: None,
+        }
+    }
+
+    pub fn with_workers(mark: &'a AtomicU8, workers: &'a dyn Workers) -> Ctx<'a> {
+        Ctx {
+            mark,
+            workers: Some(workers),
+        }
     }
 
     /// Has the request been cancelled? Composite operations ask between their steps. The mark
     /// carries no data, so no ordering is needed; it only has to become visible in the end.
     pub fn cancelled(&self) -> bool {
         self.mark.load(Ordering::Relaxed) != 0
+    }
+
+    /// See [`Workers::call`].
+    pub fn call(&self, mut op: impl FnMut() -> Op) -> bool {
+        self.workers.is_some_and(|workers| workers.call(&mut op))
+    }
+
+    /// See [`Workers::wanted`].
+    pub fn wanted(&self) -> bool {
+        self.workers.is_some_and(|workers| workers.wanted())
     }
 }

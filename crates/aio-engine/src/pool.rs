@@ -11,7 +11,9 @@
 //!     and processors. So beyond `steady` workers nobody is woken at once. One sleeper watches
 //!     instead, with a short timeout, and joins in when jobs take long: then workers block, and
 //!     processors are idle.
-//! R5  Every count but `returning` changes under the ready lock, in the place that makes the
+//! R5  A worker at a job with work for several may call a sleeper to help. Whatever is ready
+//!     comes first; nobody is started for that but the second worker of all.
+//! R6  Every count but `returning` changes under the ready lock, in the place that makes the
 //!     change true.
 //!
 //! The README of this crate walks through the races.
@@ -106,6 +108,8 @@ struct State<T> {
     closing: bool,
     limits: Limits,
     lanes: Lanes<Box<T>>,
+    /// Parts of jobs that others are at, for whoever would sleep otherwise (R5).
+    help: Vec<Box<T>>,
 }
 
 /// What the watching worker remembers from one look to the next (R4).
@@ -193,6 +197,7 @@ impl<T> Pool<T> {
                     closing: false,
                     limits,
                     lanes: Lanes::new(),
+                    help: Vec::new(),
                 }),
             }),
             ready: Padded(AtomicUsize::new(0)),
@@ -289,6 +294,17 @@ impl<T> Pool<T> {
         (need, call)
     }
 
+    /// Asks for another worker if there is but one, for a job with work for more (R5).
+    pub fn second(&self) -> Need {
+        let mut state = lock(&self.shared.state);
+        if state.threads != 1 || state.limits.max_parallel < 2 {
+            return Need::Nothing;
+        }
+        state.threads += 1;
+        state.starting += 1;
+        Need::Worker
+    }
+
     /// The worker that `need` asked for could not be started.
     pub fn not_started(&self) {
         let mut state = lock(&self.shared.state);
@@ -347,8 +363,10 @@ impl<T> Pool<T> {
         let mut state = lock(&self.shared.state);
         state.closing = true;
         let mut dropped = std::mem::take(&mut state.lanes);
+        let help = std::mem::take(&mut state.help);
         self.ready.store(0, Ordering::Relaxed);
         drop(state);
+        drop(help);
         // A worker that finds its slot shut by somebody else knows that this is the end.
         if let Some(item) = self.slot.withdraw() {
             dropped.put(Priority::default(), item);
@@ -370,6 +388,20 @@ impl<T> Pool<T> {
     /// It calls [`next`](Pool::next) as soon as that is done.
     pub fn returning(&self) {
         self.shared.returning.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Wakes a sleeper that nobody has called yet to execute what `make` makes, unless something
+    /// becomes ready first (R5). False: there is none.
+    pub fn call(&self, make: impl FnOnce() -> Box<T>) -> bool {
+        let mut state = lock(&self.shared.state);
+        if state.closing || state.asleep == state.called {
+            return false;
+        }
+        state.help.push(make());
+        state.called += 1;
+        state.calls += 1;
+        self.unlock(state, true);
+        true
     }
 
     /// The next job for a worker that is [`returning`](Pool::returning): lingers if that may
@@ -437,6 +469,15 @@ impl<T> Pool<T> {
                     self.ready.store(state.lanes.len(), Ordering::Relaxed);
                     let call = self.call_sleeper(&mut state);
                     self.unlock(state, call);
+                    return Some(item);
+                }
+            }
+            if state.lanes.is_empty() {
+                if let Some(item) = state.help.pop() {
+                    if watch.is_some() {
+                        state.watching = false;
+                    }
+                    state.active += usize::from(!active);
                     return Some(item);
                 }
             }

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::job::{Ctx, Done, Job, Priority};
+use crate::job::{Ctx, Done, Job, Key, Priority, Workers};
 use crate::linger::{several_processors, spin, Look, Pay};
 use crate::marks::Marks;
-use crate::ops;
+use crate::ops::{self, Op};
 use crate::pipe::ResultPipe;
 use crate::pool::Pool;
 use crate::results::{Ranked, Results};
@@ -33,8 +33,13 @@ pub struct Shared {
 impl Shared {
     /// Executes `job`, or skips it if it is cancelled.
     pub fn execute(&self, job: &mut Job) {
-        let mark = self.marks.of(job.key);
-        let ctx = Ctx::new(mark);
+        let colleagues = Colleagues {
+            shared: self,
+            key: job.key,
+            priority: job.priority,
+            helps: matches!(job.op, Op::Help { .. }),
+        };
+        let ctx = Ctx::with_workers(self.marks.of(job.key), &colleagues);
         if let Some(times) = &mut job.times {
             times.started = Instant::now();
             times.ended = times.started;
@@ -45,6 +50,27 @@ impl Shared {
                 times.ended = Instant::now();
             }
         }
+    }
+}
+
+/// The workers as the operation of one of them sees them.
+struct Colleagues<'a> {
+    shared: &'a Shared,
+    key: Key,
+    priority: Priority,
+    /// It is a part of an operation that another one leads.
+    helps: bool,
+}
+
+impl Workers for Colleagues<'_> {
+    fn call(&self, op: &mut dyn FnMut() -> Op) -> bool {
+        // The leader's key: a helper obeys its cancel mark.
+        let job = || Box::new(Job::new(self.key, self.priority, op()));
+        self.shared.pool.call(job)
+    }
+
+    fn wanted(&self) -> bool {
+        self.helps && self.shared.pool.ready() > 0
     }
 }
 
@@ -113,8 +139,10 @@ pub fn run(shared: Arc<Shared>) {
     while let Some(mut job) = next {
         shared.execute(&mut job);
         shared.pool.returning();
-        let more = shared.pool.ready() > 0;
-        linger.owes = shared.results.push(job, more);
+        if !matches!(job.op, Op::Help { .. }) {
+            let more = shared.pool.ready() > 0;
+            linger.owes = shared.results.push(job, more);
+        }
         next = shared.pool.next(&mut linger);
     }
 }

@@ -193,6 +193,46 @@ fn no_job_waits_behind_a_long_one() {
     }
 }
 
+/// A worker calls for help while the owner submits: the sleeper may be meant for either.
+#[test]
+fn a_call_for_help_loses_no_job() {
+    const HELP: u32 = 100;
+    model(|| {
+        let (pool, done, mut workers) = setup(2);
+        let helped = Arc::new(Counter::default());
+        let start = |pool: &Arc<Pool<u32>>, done: &Arc<Counter>| {
+            let (pool, done, helped) = (pool.clone(), done.clone(), helped.clone());
+            thread::spawn(move || {
+                let mut job = pool.first();
+                while let Some(n) = job {
+                    if *n == 1 {
+                        pool.call(|| Box::new(HELP));
+                    }
+                    pool.returning();
+                    match *n {
+                        HELP => helped.add(),
+                        _ => done.add(),
+                    }
+                    job = pool.next(&mut Looks(false));
+                }
+            })
+        };
+        let mut need = pool.put(Priority::default(), Box::new(0));
+        for _ in 0..2 {
+            assert_eq!(need, Need::Worker);
+            workers.push(start(&pool, &done));
+            need = pool.second();
+        }
+        assert_eq!(need, Need::Nothing);
+        for n in [1, 2] {
+            assert_eq!(pool.put(Priority::default(), Box::new(n)), Need::Nothing);
+        }
+        done.wait_for(3);
+        end(&pool, workers);
+        assert!(*helped.n.lock().unwrap() <= 1);
+    });
+}
+
 /// The worker told to end may be the one that was called for a job.
 #[test]
 fn a_lowered_limit_loses_no_job() {

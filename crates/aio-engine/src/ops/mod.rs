@@ -6,6 +6,7 @@
 //!     open; copy and move remove a destination they made.
 //! O4  Nothing here recurses or keeps large arrays on the stack: workers have small ones.
 
+pub mod crew;
 pub mod dir;
 pub mod extents;
 pub mod memory;
@@ -20,6 +21,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::crew::Crew;
 use crate::job::{Arg, Buffer, Ctx, Done};
 use crate::path::{Path, Target, Wd};
 use crate::sys;
@@ -195,6 +197,10 @@ pub enum Op {
     Rmtree {
         path: Path,
     },
+    /// A part of a removal that a second worker does. Has no result of its own.
+    Help {
+        crew: Arc<Crew>,
+    },
     Pathsync {
         path: Path,
     },
@@ -263,6 +269,11 @@ pub fn would_wait(op: &Op) -> bool {
     }
 }
 
+/// Has `op` work for more than one worker?
+pub fn calls_for_help(op: &Op) -> bool {
+    matches!(op, Op::Rmtree { .. })
+}
+
 /// Executes `op`. Never panics on bad input: whatever the kernel refuses is an errno.
 pub fn run(op: &mut Op, ctx: &Ctx) -> Done {
     match op {
@@ -328,6 +339,7 @@ pub fn run(op: &mut Op, ctx: &Ctx) -> Done {
         Op::Copy { paths } => tree::copy(paths, ctx).into(),
         Op::Move { paths } => tree::rename_or_copy(paths, ctx).into(),
         Op::Rmtree { path } => tree::rmtree(path, ctx).into(),
+        Op::Help { crew } => crew::help(crew, ctx).into(),
         Op::Pathsync { path } => sync::pathsync(path).into(),
 
         Op::Sync => sync::sync().into(),

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use super::crew;
 use super::dir::{self, Entries};
 use super::names;
 use super::rw::{self, CHUNK};
@@ -217,7 +218,7 @@ pub fn rmtree(path: &Path, ctx: &Ctx) -> Res<()> {
     // What cannot be opened, a file for example, fails in the last step, too; or is an empty
     // directory that may not be read.
     if let Ok(top) = open_below((fd, &name)) {
-        clear(top, ctx)?;
+        crew::clear(top, ctx)?;
     }
     if ctx.cancelled() {
         return Err(libc::ECANCELED);
@@ -225,7 +226,7 @@ pub fn rmtree(path: &Path, ctx: &Ctx) -> Res<()> {
     names::rmdir(path)
 }
 
-fn open_below(at: At) -> Res<OwnedFd> {
+pub(super) fn open_below(at: At) -> Res<OwnedFd> {
     dir::open(at, libc::O_NOFOLLOW)
 }
 
@@ -243,9 +244,8 @@ struct Level {
 /// Ancestors that stay open on the way down.
 const KEEP_OPEN: usize = 32;
 
-/// Empties an open directory. Knows nothing of how it was reached, so subdirectories can be
-/// handed to other workers in the same way.
-fn clear(top: OwnedFd, ctx: &Ctx) -> Res<()> {
+/// Empties an open directory, alone, however deep it is.
+pub(super) fn clear(top: OwnedFd, ctx: &Ctx) -> Res<()> {
     let mut stack = vec![enter(top, ctx)?];
     while let Some(level) = stack.last_mut() {
         if ctx.cancelled() {
@@ -261,9 +261,19 @@ fn clear(top: OwnedFd, ctx: &Ctx) -> Res<()> {
     Ok(())
 }
 
-/// Removes all but the directories, and lists these.
 fn enter(fd: OwnedFd, ctx: &Ctx) -> Res<Level> {
-    let mut dirs = match dir::list(&fd, ctx) {
+    let dirs = remove_files(&fd, ctx)?;
+    Ok(Level {
+        fd: Some(fd),
+        identity: (0, 0),
+        dirs,
+        next: 0,
+    })
+}
+
+/// Removes all but the directories, and lists these.
+pub(super) fn remove_files(fd: &OwnedFd, ctx: &Ctx) -> Res<Entries> {
+    let mut dirs = match dir::list(fd, ctx) {
         Err(libc::ECANCELED) => return Err(libc::ECANCELED),
         // Then it will not be empty in the end.
         other => other.unwrap_or_default(),
@@ -280,15 +290,10 @@ fn enter(fd: OwnedFd, ctx: &Ctx) -> Res<Level> {
             Err(libc::EISDIR | libc::EPERM)
         )
     });
-    if cancelled {
-        return Err(libc::ECANCELED);
+    match cancelled {
+        true => Err(libc::ECANCELED),
+        false => Ok(dirs),
     }
-    Ok(Level {
-        fd: Some(fd),
-        identity: (0, 0),
-        dirs,
-        next: 0,
-    })
 }
 
 impl Level {
