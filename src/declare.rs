@@ -58,6 +58,8 @@ pub struct Decl {
     pub reply: Reply,
     /// One job inside a group of its own.
     pub composite: bool,
+    /// How many arguments must and may be given, the callback included.
+    pub arity: (usize, usize),
 }
 
 macro_rules! requests {
@@ -70,6 +72,7 @@ macro_rules! requests {
             build: |$p: &mut Parse| Ok($op),
             reply: Reply::$reply,
             composite: requests!(@$kind),
+            arity: arity_of($proto.as_bytes()),
         }),*];
     };
     (@simple) => { false };
@@ -236,6 +239,7 @@ pub static GROUP: Decl = Decl {
     build: never,
     reply: Reply::Group,
     composite: false,
+    arity: (0, 0),
 };
 
 /// The request behind a directory object that is given up.
@@ -246,15 +250,25 @@ pub static CLOSE_WD: Decl = Decl {
     build: never,
     reply: Reply::Empty,
     composite: false,
+    arity: (0, 0),
 };
 
-impl Decl {
-    /// How many arguments must and may be given, the callback included.
-    pub fn arity(&self) -> (usize, usize) {
-        let dollars = |s: &str| s.bytes().filter(|&c| c == b'$').count();
-        let required = self.proto.split(';').next().map_or(0, dollars);
-        (required, dollars(self.proto))
+/// How many arguments a prototype of scalars asks for and allows.
+const fn arity_of(proto: &[u8]) -> (usize, usize) {
+    let (mut min, mut max) = (0, 0);
+    let mut optional = false;
+    let mut i = 0;
+    while i < proto.len() {
+        match proto[i] {
+            b';' => optional = true,
+            _ => {
+                max += 1;
+                min += !optional as usize;
+            }
+        }
+        i += 1;
     }
+    (min, max)
 }
 
 /// Two times as `utimensat` takes them. Both absent, or both −1: now. One absent: the epoch.

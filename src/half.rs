@@ -7,7 +7,8 @@
 //!     fork, die or exit.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use aio_engine::{Engine, Job, Key, Limits, Op, Priority, ResultPipe};
@@ -34,7 +35,7 @@ pub struct Half {
     /// Called after the next submission.
     pub hook: RefCell<Option<Owned>>,
     /// Read-only flags that requests hold.
-    holds: RefCell<HashMap<*mut SV, Hold>>,
+    holds: RefCell<HashMap<*mut SV, Hold, BuildHasherDefault<ByAddress>>>,
     pub wds: Wds,
     /// The scalar that status callbacks get, between two of them.
     pub status: RefCell<Option<Owned>>,
@@ -93,6 +94,26 @@ impl Stack {
         let here = 0u8;
         let here = std::ptr::from_ref(&here) as usize;
         (self.low..self.high).contains(&here) && here - self.low < STACK_RESERVE
+    }
+}
+
+/// Hashes addresses of scalars, which nobody chooses to do us harm.
+#[derive(Default)]
+struct ByAddress(u64);
+
+impl Hasher for ByAddress {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.write_usize(b.into()));
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        // Multiplication spreads the bits upwards, where the table looks first (Knuth, The Art of
+        // Computer Programming 3, 6.4), and the shift brings them down, where it looks next.
+        self.0 = (self.0 ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
     }
 }
 
@@ -159,7 +180,7 @@ pub fn found(perl: Perl) -> Result<&'static Half> {
         max_poll_time: Cell::new(0.0),
         max_outstanding: Cell::new(0),
         hook: RefCell::new(None),
-        holds: RefCell::new(HashMap::new()),
+        holds: RefCell::default(),
         wds: Wds::default(),
         status: RefCell::new(None),
         spare: RefCell::new(Vec::new()),
@@ -285,7 +306,11 @@ impl Half {
     /// Drops references. A jump out of a destructor leaves the rest to perl's temporaries.
     ///
     /// Perl: runs destructors, which may exit.
-    pub fn release_all(&self, perl: Perl, scalars: Vec<*mut SV>) -> Result<()> {
+    pub fn release_all(
+        &self,
+        perl: Perl,
+        scalars: impl IntoIterator<Item = *mut SV>,
+    ) -> Result<()> {
         // SAFETY: T2: each entry of the list is one reference that left the table.
         let mut owned = scalars.into_iter().map(|sv| unsafe { Owned::from_raw(sv) });
         let result = owned.by_ref().try_for_each(|sv| perl.release(sv));
@@ -421,9 +446,10 @@ impl Half {
     /// Ends one request's hold and tells where the buffer is now.
     pub fn let_go(&self, perl: Perl, data: &Data) -> Buffered {
         let mut holds = self.holds.borrow_mut();
-        let Some(hold) = holds.get_mut(&data.sv) else {
+        let Entry::Occupied(mut place) = holds.entry(data.sv) else {
             return Buffered::InPlace { own: false };
         };
+        let hold = place.get_mut();
         // SAFETY: T2: the request holds a reference.
         let sv = unsafe { Sv::from_raw(data.sv) };
         hold.requests -= 1;
@@ -439,7 +465,7 @@ impl Half {
         }
         if hold.requests == 0 {
             sv.set_readonly(hold.was_readonly);
-            holds.remove(&data.sv);
+            place.remove();
         }
         back
     }

@@ -31,6 +31,8 @@ pub struct Sub {
     /// any number.
     pub usage: &'static str,
     pub body: Body,
+    /// How many arguments it takes: from, to.
+    arity: (usize, usize),
 }
 
 const fn sub(
@@ -44,27 +46,49 @@ const fn sub(
         proto,
         usage,
         body,
+        arity: arity_of(usage.as_bytes()),
     }
 }
 
-impl Sub {
-    /// Does it take so many arguments?
-    fn takes(&self, n: usize) -> bool {
-        let names = || self.usage.split(", ").filter(|name| !name.is_empty());
-        let any = names().any(|name| name == "...");
-        let max = names().filter(|&name| name != "...").count();
-        let min = names()
-            .filter(|name| !name.contains('=') && *name != "...")
-            .count();
-        n >= min && (any || n <= max)
+/// How many arguments must and may be given, by their names.
+const fn arity_of(usage: &[u8]) -> (usize, usize) {
+    let (mut min, mut max) = (0, 0);
+    let mut i = 0;
+    while i < usage.len() {
+        // One name, up to the comma.
+        let (from, mut optional) = (i, false);
+        while i < usage.len() && usage[i] != b',' {
+            optional |= usage[i] == b'=';
+            i += 1;
+        }
+        if usage[from] == b'.' {
+            max = usize::MAX;
+        } else {
+            max += 1;
+            min += !optional as usize;
+        }
+        // The comma and the blank.
+        i += 2;
     }
+    (min, max)
 }
+
+const _: () = {
+    let [none, one, some, any] = [
+        arity_of(b""),
+        arity_of(b"a"),
+        arity_of(b"a, b = 1"),
+        arity_of(b"a, ..."),
+    ];
+    assert!(none.0 == 0 && none.1 == 0 && one.0 == 1 && one.1 == 1);
+    assert!(some.0 == 1 && some.1 == 2 && any.0 == 1 && any.1 == usize::MAX);
+};
 
 /// What every [`Sub`] goes through: the number of arguments is checked once, here.
 fn call_sub(perl: Perl, args: &Args) -> Result<Returns> {
     // SAFETY: `boot` passes a Sub.
     let sub = unsafe { &*args.data().cast::<Sub>() };
-    if !sub.takes(args.len()) {
+    if args.len() < sub.arity.0 || args.len() > sub.arity.1 {
         return submit::usage(sub.name, sub.usage);
     }
     if args.len() > 1 {

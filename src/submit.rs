@@ -7,7 +7,7 @@ use crate::args::{self, Parse};
 use crate::declare::{self, Decl};
 use crate::half::{enter, Half};
 use crate::object;
-use crate::table::{Extra, Group, INNER};
+use crate::table::{Extra, INNER};
 
 /// A request function: arguments, op, request, queue, hook, object.
 ///
@@ -16,7 +16,7 @@ pub fn request(perl: Perl, args: &Args) -> Result<Returns> {
     // SAFETY: `define_requests` passes a declaration.
     let decl = unsafe { &*args.data().cast::<Decl>() };
     let half = enter(perl)?;
-    let (min, max) = decl.arity();
+    let (min, max) = decl.arity;
     if args.len() > max || (args.len() < min && !decl.composite) {
         return usage(args.name(), decl.usage);
     }
@@ -98,7 +98,7 @@ fn new_group(half: &Half, callback: Option<Owned>, priority: Priority) -> Result
     let mut table = half.table.borrow_mut();
     let request = table.get_mut(key);
     request.extra = Some(Box::new(Extra {
-        members: Some(Group::default()),
+        members: Some(Box::default()),
         ..Extra::default()
     }));
     if let Some(callback) = callback {

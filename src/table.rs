@@ -11,6 +11,7 @@ use aio_engine::room::reserve;
 use aio_engine::{Heap, Key, Priority};
 use perl_sys::SV;
 use perl_xs::{Perl, Sv};
+use smallvec::SmallVec;
 
 use crate::declare::Decl;
 
@@ -54,11 +55,11 @@ pub struct Request {
 #[derive(Default)]
 pub struct Extra {
     /// Scalars that only have to stay alive: IO bodies, directory objects.
-    pub kept: Vec<*mut SV>,
+    pub kept: SmallVec<[*mut SV; 2]>,
     pub data: Option<Data>,
     /// The third argument of fcntl and ioctl: the kernel's copy, and the scalar that gets it.
     pub argument: Option<(Vec<u8>, usize, *mut SV)>,
-    pub members: Option<Group>,
+    pub members: Option<Box<Group>>,
 }
 
 /// A data scalar in use by a request.
@@ -137,11 +138,11 @@ impl Request {
     }
 
     pub fn members(&self) -> Option<&Group> {
-        self.extra.as_ref()?.members.as_ref()
+        self.extra.as_ref()?.members.as_deref()
     }
 
     pub fn members_mut(&mut self) -> Option<&mut Group> {
-        self.extra.as_mut()?.members.as_mut()
+        self.extra.as_mut()?.members.as_deref_mut()
     }
 }
 
@@ -337,8 +338,8 @@ impl Table {
 }
 
 /// The scalars of a request that left the table, as one list for [`crate::half::Half::release_all`].
-pub fn scalars(request: Request, perl: Perl) -> Vec<*mut SV> {
-    let mut list = Vec::new();
+pub fn scalars(request: Request, perl: Perl) -> SmallVec<[*mut SV; 4]> {
+    let mut list = SmallVec::new();
     if !request.object.is_null() {
         // SAFETY: T2: the entry held a reference.
         perl.cut_key(unsafe { Sv::from_raw(request.object) });
