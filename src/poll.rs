@@ -15,12 +15,56 @@ const RETRY: Duration = Duration::from_millis(50);
 /// Delivers results until none is left or a limit ends it. `false`: a limit did.
 ///
 /// Perl: runs callbacks; an exception of one passes through.
-fn poll(perl: Perl, half: &Half) -> Result<bool> {
+fn poll(perl: Perl, half: &Half, after: After) -> Result<bool> {
     half.check_depth()?;
-    perl.with_temporaries(|| serve(perl, half))
+    perl.with_temporaries(|| serve(perl, half, after))
 }
 
-fn serve(perl: Perl, half: &Half) -> Result<bool> {
+/// Where a poll returns to.
+#[derive(Clone, Copy, PartialEq)]
+enum After {
+    /// A loop of ours, which waits for more.
+    OurLoop,
+    /// The program, for which more results are more work.
+    Program,
+}
+
+/// For so long a poll may go on with results that come while it is at it. A loop that has other
+/// things to do than ours must get to them.
+const STAY: Duration = Duration::from_micros(200);
+
+/// How long a poll goes on. What waited when it began is served, and what comes while it is at it;
+/// but callbacks that submit and workers that are quick could keep it for ever from a program that
+/// has other things to do.
+#[derive(Default)]
+struct Turn {
+    began: Option<Instant>,
+    /// After its time it serves as many as waited then.
+    left: Option<usize>,
+}
+
+impl Turn {
+    const TIME: Duration = Duration::from_millis(5);
+    /// The clock is looked at after so many results.
+    const STEP: usize = 64;
+
+    fn is_over(&mut self, half: &Half, served: usize) -> bool {
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+            return *left == 0;
+        }
+        if served % Turn::STEP == 0 {
+            let began = *self.began.get_or_insert_with(Instant::now);
+            if began.elapsed() >= Turn::TIME {
+                self.left = half.with_engine(|engine| engine.npending());
+                return self.left == Some(0);
+            }
+        }
+        false
+    }
+}
+
+fn serve(perl: Perl, half: &Half, after: After) -> Result<bool> {
     let max_reqs = half.max_poll_reqs.get();
     let max_time = half.max_poll_time.get();
     let end = (max_time > 0.0)
@@ -28,6 +72,9 @@ fn serve(perl: Perl, half: &Half) -> Result<bool> {
         .flatten()
         .and_then(|limit| Instant::now().checked_add(limit));
     let mut served = 0;
+    let mut stay_until = None;
+    let takes_turns = after == After::Program && half.max_outstanding.get() == 0;
+    let mut turn = Turn::default();
     loop {
         while let Some(Some(job)) = half.with_engine(|engine| engine.take()) {
             let counts = deliver(perl, half, job)?;
@@ -38,6 +85,9 @@ fn serve(perl: Perl, half: &Half) -> Result<bool> {
             served += 1;
             let over = (max_reqs > 0 && served >= max_reqs)
                 || end.is_some_and(|end| Instant::now() >= end);
+            if takes_turns && turn.is_over(half, served) {
+                return Ok(half.with_engine(|engine| engine.npending()) == Some(0));
+            }
             if over {
                 if half.with_engine(|engine| engine.npending()).unwrap_or(0) > 0 {
                     return Ok(false);
@@ -47,6 +97,14 @@ fn serve(perl: Perl, half: &Half) -> Result<bool> {
         }
         let max = half.max_outstanding.get();
         if max == 0 || half.nreqs.get() < max {
+            let stays = after == After::Program
+                && served > 0
+                && half.nreqs.get() > 0
+                && *stay_until.get_or_insert_with(|| Instant::now() + STAY) > Instant::now()
+                && half.with_engine(|engine| engine.stay()) == Some(true);
+            if stays {
+                continue;
+            }
             return Ok(true);
         }
         wait(perl, half)?;
@@ -102,7 +160,7 @@ fn status(perl: Perl, complete: bool) -> Returns {
 
 pub fn poll_cb(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
-    poll(perl, half).map(|complete| status(perl, complete))
+    poll(perl, half, After::Program).map(|complete| status(perl, complete))
 }
 
 pub fn poll_wait(perl: Perl, _: &Args) -> Result<Returns> {
@@ -115,14 +173,14 @@ pub fn poll_wait(perl: Perl, _: &Args) -> Result<Returns> {
 pub fn poll_both(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
     wait(perl, half)?;
-    poll(perl, half).map(|complete| status(perl, complete))
+    poll(perl, half, After::OurLoop).map(|complete| status(perl, complete))
 }
 
 pub fn flush(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
     while half.nreqs.get() > 0 {
         wait(perl, half)?;
-        poll(perl, half)?;
+        poll(perl, half, After::OurLoop)?;
     }
     Ok(Returns::Nothing)
 }

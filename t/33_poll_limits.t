@@ -17,6 +17,38 @@ sub poll_result {
    $result ? "$result " . ($!{EAGAIN} ? "EAGAIN" : $! + 0) : $result
 }
 
+# ---- no limit ----------------------------------------------------------------
+
+# Each callback leaves a result behind, so there is never nothing left.
+{
+   my ($served, $go) = (0, 1);
+   my $again;
+   $again = sub {
+      ++$served;
+      return unless $go;
+      aio_nop $again;
+      IO::AIO::poll_wait;
+   };
+   aio_nop $again;
+   local $SIG{ALRM} = sub { $go = 0 };
+   alarm 20;
+   pending 1;
+   is poll_result, "-1 EAGAIN", "a poll ends though its callbacks keep it busy";
+   ok $go, "... by itself";
+   cmp_ok $served, ">", 1, "... after what came while it was at it";
+   ok readable, "... and the descriptor tells that something is left";
+   alarm 0;
+   $go = 0;
+   drain;
+
+   # What waits when the poll begins is served by it, however long that takes.
+   $served = 0;
+   aio_nop sub { ++$served; select undef, undef, undef, 0.0002 } for 1 .. 200;
+   pending 200;
+   is poll_result, 0, "a long poll serves all that waited";
+   is $served, 200, "... to the last";
+}
+
 # ---- max_poll_reqs ---------------------------------------------------------
 
 is_deeply [IO::AIO::max_poll_reqs 2], [], "max_poll_reqs returns nothing";

@@ -1648,7 +1648,10 @@ Takes results and calls their callbacks, until there are none left, or until a
 limit set by C<max_poll_reqs> or C<max_poll_time> is reached. Returns 0 if
 none is left, -1 if it stopped early, which means that it should be called
 again; the descriptor stays readable then. Does not wait for anything, unless
-C<max_outstanding> is set. Can be used as a callback itself: arguments are
+C<max_outstanding> is set. Results that come while it is at it are delivered,
+too, and if they keep coming it looks for them up to 0.2 milliseconds longer;
+after 5 milliseconds it delivers what waits at that moment and returns, so that
+an event loop gets to its other work. Can be used as a callback itself: arguments are
 ignored.
 
 Results of higher priority are delivered first, those of the same priority in

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::job::{Done, Job, Key};
-use crate::linger::{processors, several_processors, spin, Pay};
+use crate::linger::{processors, several_processors, spin, spin_slowly, Pay};
 use crate::marks::Marks;
 use crate::ops;
 use crate::pipe::ResultPipe;
@@ -34,6 +34,8 @@ pub struct Engine {
     /// the limit was raised.
     short_handed: Cell<bool>,
     pay: Cell<Pay>,
+    gather_pay: Cell<Pay>,
+    stay_pay: Cell<Pay>,
     /// The owner has lingered since it last took everything.
     lingered: Cell<bool>,
     /// The owner is one that lingers: it will look for the result of what it submits, so a
@@ -48,9 +50,16 @@ pub struct Engine {
 /// How long the owner looks for a result before it blocks.
 const LINGER: Duration = Duration::from_micros(30);
 
-/// With so much ready, the owner does not look but sleeps until a batch is there: it would only
-/// be in the workers' way.
+/// As much, before it returns to an event loop.
+const STAY: Duration = Duration::from_micros(10);
+
+/// With so much ready, the owner waits for a batch: one result at a time it would only be in the
+/// workers' way.
 const BACKLOG: usize = 16;
+
+/// The largest batch to look for. To sleep and be woken costs more than a few results are worth,
+/// tens of microseconds on a virtual machine.
+const HANDFUL: usize = 16;
 
 /// The largest batch to sleep for, and how long at most.
 const GATHER: usize = 64;
@@ -92,6 +101,8 @@ impl Engine {
             short_handed: Cell::new(false),
             starts: Cell::new(0),
             pay: Cell::new(Pay::default()),
+            gather_pay: Cell::new(Pay::default()),
+            stay_pay: Cell::new(Pay::default()),
             lingered: Cell::new(false),
             polls: Cell::new(false),
             _owner: PhantomData,
@@ -105,13 +116,13 @@ impl Engine {
         if self.polls.get() {
             self.batch.expect(&self.shared.results);
         }
-        let helped = ops::calls_for_help(&job.op);
+        let crew = ops::crew_of(&job.op);
         let need = self.shared.pool.put(job.priority, job);
         if need != Need::Nothing {
             self.start(need);
         }
-        if helped && self.shared.several.load(Ordering::Relaxed) {
-            self.start(self.shared.pool.second());
+        if crew > 1 && self.shared.several.load(Ordering::Relaxed) {
+            while self.shared.pool.at_least(crew) == Need::Worker && self.start_one() {}
         }
     }
 
@@ -226,24 +237,62 @@ impl Engine {
         }
         let ready = self.shared.pool.ready();
         if ready >= BACKLOG {
-            return match self.batch.settle_for(results, (ready / 2).min(GATHER)) {
+            let found = self.gather((ready / 2).min(HANDFUL));
+            return match found || self.batch.settle_for(results, (ready / 2).min(GATHER)) {
                 true => Wait::Over,
                 false => Wait::BlockFor(GATHER_TIME),
             };
         }
-        let mut pay = self.pay.get();
-        let looks = self.shared.several.load(Ordering::Relaxed) && pay.worth_it();
-        let mut found = false;
-        if looks {
-            self.batch.look(results);
-            found = spin(LINGER, || self.batch.waits(results));
-            pay.report(found);
-        }
-        self.pay.set(pay);
-        match found || self.batch.settle(results) {
+        match self.look(&self.pay, LINGER) || self.batch.settle(results) {
             true => Wait::Over,
             false => Wait::Block,
         }
+    }
+
+    /// For an owner that has taken everything and is about to return to its event loop, where the
+    /// next result costs several system calls: looks whether one comes soon, if that has paid
+    /// lately. After true, [`take`](Engine::take) must be called as after [`linger`](Engine::linger).
+    pub fn stay(&self) -> bool {
+        self.lingered.set(true);
+        self.polls.set(self.shared.several.load(Ordering::Relaxed));
+        let ready = self.shared.pool.ready();
+        let found = match ready >= BACKLOG {
+            true => self.gather((ready / 2).min(HANDFUL)),
+            false => self.look(&self.stay_pay, STAY),
+        };
+        found || self.batch.settle(&self.shared.results)
+    }
+
+    /// Looks for a result if that has paid lately.
+    fn look(&self, pay: &Cell<Pay>, time: Duration) -> bool {
+        let results = &self.shared.results;
+        let mut account = pay.get();
+        let mut found = false;
+        if self.shared.several.load(Ordering::Relaxed) && account.worth_it() {
+            self.batch.look(results);
+            found = spin(time, || self.batch.waits(results));
+            account.report(found);
+        }
+        pay.set(account);
+        found
+    }
+
+    /// Looks for a batch of results, if no worker wants the processor that the owner runs on.
+    fn gather(&self, wanted: usize) -> bool {
+        let (pool, results) = (&self.shared.pool, &self.shared.results);
+        let mut pay = self.gather_pay.get();
+        let looks =
+            self.shared.several.load(Ordering::Relaxed) && pay.worth_it() && pool.spares_owner();
+        let mut found = false;
+        if looks {
+            self.batch.look(results);
+            found = spin_slowly(GATHER_TIME, || {
+                self.batch.waits_for(results, wanted, || pool.ready() > 0)
+            });
+            pay.report(found);
+        }
+        self.gather_pay.set(pay);
+        found
     }
 
     /// Makes the descriptor readable if results wait. After a `linger` that found some, for an

@@ -16,6 +16,7 @@ use std::time::Instant;
 use crate::ops::dir::Entries;
 use crate::ops::Op;
 use crate::path::Wd;
+use crate::slab::Placed;
 use crate::sys;
 
 /// The submitter's name for a job. The engine hands it back and never looks at it, except as
@@ -148,12 +149,12 @@ pub enum Output {
     None,
     /// `aio_open`: closes itself when it is dropped undelivered.
     Fd(OwnedFd),
-    Stat(Box<sys::Stat>),
+    Stat(Placed<sys::Stat>),
     Statvfs(Box<sys::Statvfs>),
     /// A link's target, a path.
     Text(Box<[u8]>),
     /// File content, in memory from `malloc`.
-    Bytes(Heap),
+    Bytes(Box<Heap>),
     Entries(Box<Entries>),
     /// `aio_fiemap`: logical, physical, length, flags.
     Extents(Box<Vec<[u64; 4]>>),

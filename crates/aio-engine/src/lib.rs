@@ -20,6 +20,7 @@ pub mod pipe;
 pub mod pool;
 pub mod results;
 pub mod room;
+pub mod slab;
 pub mod slot;
 pub mod sync;
 pub mod sys;

@@ -64,6 +64,23 @@ pub fn spin(budget: Duration, there: impl Fn() -> bool) -> bool {
     }
 }
 
+/// As [`spin`], for what is sure to take longer: looks about once in a microsecond, so that those
+/// who write what it looks at are seldom disturbed.
+pub fn spin_slowly(budget: Duration, there: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + budget;
+    loop {
+        if there() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        for _ in 0..16 {
+            std::hint::spin_loop();
+        }
+    }
+}
+
 /// How many processors may this thread run on?
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn processors() -> usize {

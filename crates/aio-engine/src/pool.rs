@@ -12,7 +12,7 @@
 //!     instead, with a short timeout, and joins in when jobs take long: then workers block, and
 //!     processors are idle.
 //! R5  A worker at a job with work for several may call a sleeper to help. Whatever is ready
-//!     comes first; nobody is started for that but the second worker of all.
+//!     comes first; workers are started for that as long as there are few.
 //! R6  Every count but `returning` changes under the ready lock, in the place that makes the
 //!     change true.
 //!
@@ -126,7 +126,7 @@ impl Watch {
     const LONGEST: Duration = Duration::from_millis(1);
     /// While there are processors for all, jobs that take less than this on average are short:
     /// another worker would only wait for the locks.
-    const SHORT: Duration = Duration::from_nanos(1500);
+    const SHORT: Duration = Duration::from_micros(4);
     /// Beyond that, it would wait for a processor, unless jobs spend their time waiting.
     const LONG: Duration = Duration::from_micros(20);
 
@@ -294,10 +294,10 @@ impl<T> Pool<T> {
         (need, call)
     }
 
-    /// Asks for another worker if there is but one, for a job with work for more (R5).
-    pub fn second(&self) -> Need {
+    /// Asks for a worker if there are fewer than `n`, for a job with work for so many (R5).
+    pub fn at_least(&self, n: usize) -> Need {
         let mut state = lock(&self.shared.state);
-        if state.threads != 1 || state.limits.max_parallel < 2 {
+        if state.threads >= n.min(state.limits.max_parallel) {
             return Need::Nothing;
         }
         state.threads += 1;
@@ -337,6 +337,11 @@ impl<T> Pool<T> {
 
     pub fn threads(&self) -> usize {
         lock(&self.shared.state).threads
+    }
+
+    /// Are there no more workers at work than leave a processor for the owner?
+    pub fn spares_owner(&self) -> bool {
+        lock(&self.shared.state).active <= self.steady
     }
 
     /// How many signals have been sent to sleeping workers.

@@ -26,19 +26,24 @@ use crate::job::Priority;
 use crate::lanes::Lanes;
 use crate::pipe::Edge;
 use crate::slot::Slot;
-use crate::sync::{fence, lock, AtomicBool, AtomicU16, Mutex, MutexGuard, Ordering, Padded};
+use crate::sync::{fence, lock, AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, Padded};
 
 /// What waits in the queue: something that knows its priority.
 pub trait Ranked {
     fn priority(&self) -> Priority;
 }
 
+fn sum<T>(lanes: &Lanes<T>) -> u32 {
+    u32::from(lanes.mask()) | (lanes.len().min(usize::from(u16::MAX)) as u32) << 16
+}
+
 /// The half that workers see.
 #[derive(Debug)]
 pub struct Results<T, E> {
     shared: Padded<Shared<T>>,
-    /// The mask of the shared lanes, for a look without the lock. Written under the lock.
-    mask: Padded<AtomicU16>,
+    /// What is in the shared lanes, for a look without the lock: their mask, and above it how
+    /// many results, at most `u16::MAX`. Written under the lock.
+    sum: Padded<AtomicU32>,
     /// Opened by the owner, only while nothing waits. A worker gives only while the shared
     /// lanes are empty, so that nothing is overtaken.
     slot: Padded<Slot<T>>,
@@ -76,7 +81,7 @@ impl<T: Ranked, E: Edge> Results<T, E> {
                     wanted: 0,
                 }),
             }),
-            mask: Padded(AtomicU16::new(0)),
+            sum: Padded(AtomicU32::new(0)),
             slot: Padded(Slot::default()),
             edge,
         }
@@ -87,7 +92,7 @@ impl<T: Ranked, E: Edge> Results<T, E> {
     #[must_use]
     pub fn push(&self, item: Box<T>, more: bool) -> bool {
         let mut item = item;
-        if self.mask.load(Ordering::Acquire) == 0 {
+        if self.sum.load(Ordering::Acquire) == 0 {
             item = match self.slot.give(item) {
                 Ok(()) => return !self.shared.looking.load(Ordering::Relaxed),
                 Err(item) => item,
@@ -141,7 +146,7 @@ impl<T: Ranked, E: Edge> Results<T, E> {
 
     /// Lets others see what has been put into the lanes.
     fn publish(&self, mut arrived: MutexGuard<'_, Arrived<T>>, more: bool) {
-        self.mask.store(arrived.lanes.mask(), Ordering::Release);
+        self.sum.store(sum(&arrived.lanes), Ordering::Release);
         // Pairs with the one in `Batch::take`: either the owner sees this result there, or we
         // see here that it has stopped looking.
         fence(Ordering::SeqCst);
@@ -185,7 +190,7 @@ impl<T: Ranked> Batch<T> {
     pub fn expect<E: Edge>(&self, results: &Results<T, E>) {
         if !self.offered.get()
             && self.lanes.borrow().is_empty()
-            && results.mask.load(Ordering::Relaxed) == 0
+            && results.sum.load(Ordering::Relaxed) == 0
             && !self.lone.borrow().is_some()
         {
             self.offered.set(results.slot.offer());
@@ -197,7 +202,18 @@ impl<T: Ranked> Batch<T> {
         !self.lanes.borrow().is_empty()
             || (results.slot.is_full() && self.collect(results))
             || self.lone.borrow().is_some()
-            || results.mask.load(Ordering::Acquire) != 0
+            || results.sum.load(Ordering::Acquire) != 0
+    }
+
+    /// Do so many results wait, or some, and `more` says that no more are to come?
+    pub fn waits_for<E: Edge>(
+        &self,
+        results: &Results<T, E>,
+        wanted: usize,
+        more: impl Fn() -> bool,
+    ) -> bool {
+        let arrived = results.sum.load(Ordering::Acquire) >> 16;
+        arrived as usize >= wanted || (!more() && self.waits(results))
     }
 
     /// Shuts the slot and takes over what is there. True: something was.
@@ -284,16 +300,16 @@ impl<T: Ranked> Batch<T> {
                     // Pairs with the one in `Results::publish`.
                     fence(Ordering::SeqCst);
                 }
-                if results.mask.load(Ordering::Acquire) == 0 {
+                if results.sum.load(Ordering::Acquire) == 0 {
                     // Nothing else waits, and this one was never announced.
                     return Some(item);
                 }
                 mine.put(item.priority(), item);
-            } else if results.mask.load(Ordering::Acquire) == 0 {
+            } else if results.sum.load(Ordering::Acquire) == 0 {
                 return None;
             }
         } else if mine.len() > 1 {
-            let shared = results.mask.load(Ordering::Acquire);
+            let shared = results.sum.load(Ordering::Acquire) as u16;
             if shared.leading_zeros() >= mine.mask().leading_zeros() {
                 // What is left keeps the descriptor readable, as it was (W1).
                 return mine.take();
@@ -305,7 +321,7 @@ impl<T: Ranked> Batch<T> {
         arrived.wanted = 0;
         if !arrived.lanes.is_empty() {
             mine.append(&mut arrived.lanes);
-            results.mask.store(0, Ordering::Relaxed);
+            results.sum.store(0, Ordering::Relaxed);
         }
         let item = mine.take();
         if mine.is_empty() == arrived.announced {
@@ -326,7 +342,7 @@ impl<T: Ranked> Batch<T> {
         self.collect_into(results, &mut all);
         self.stop_looking(results);
         arrived.wanted = 0;
-        results.mask.store(0, Ordering::Relaxed);
+        results.sum.store(0, Ordering::Relaxed);
         all.append(&mut arrived.lanes);
         if arrived.announced {
             arrived.announced = false;

@@ -3,13 +3,13 @@
 
 #[cfg(not(loom))]
 pub use std::sync::{
-    atomic::{fence, AtomicBool, AtomicPtr, AtomicU16, AtomicUsize, Ordering},
+    atomic::{fence, AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
     Condvar, Mutex, MutexGuard,
 };
 
 #[cfg(loom)]
 pub use loom::sync::{
-    atomic::{fence, AtomicBool, AtomicPtr, AtomicU16, AtomicUsize, Ordering},
+    atomic::{fence, AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
     Condvar, Mutex, MutexGuard,
 };
 

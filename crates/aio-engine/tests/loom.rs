@@ -221,7 +221,7 @@ fn a_call_for_help_loses_no_job() {
         for _ in 0..2 {
             assert_eq!(need, Need::Worker);
             workers.push(start(&pool, &done));
-            need = pool.second();
+            need = pool.at_least(2);
         }
         assert_eq!(need, Need::Nothing);
         for n in [1, 2] {

@@ -74,12 +74,17 @@ pub struct Crew {
     called: AtomicBool,
     /// A directory was left alone because there were no descriptors left.
     skipped: AtomicBool,
-    /// So many helpers at most: more than the processors serve would wait for each other in the
-    /// file system.
+    /// So many helpers at most.
     most: usize,
 }
 
 const CLOSED: usize = usize::MAX;
+
+/// How many helpers are worth calling. As many as there are processors, because members often wait
+/// for the file system; beyond a few they wait for each other there.
+pub fn helpers() -> usize {
+    processors().min(4)
+}
 
 /// Directories further down are left to one member alone, which then needs no open one for each
 /// level.
@@ -101,7 +106,7 @@ pub(super) fn clear(top: OwnedFd, ctx: &Ctx) -> Res<()> {
         helpers: AtomicUsize::new(0),
         called: AtomicBool::new(false),
         skipped: AtomicBool::new(false),
-        most: (processors() - 1).clamp(1, 3),
+        most: helpers(),
     });
     let leader = Leader(&crew);
     let mut stack = Stack::new();

@@ -124,7 +124,7 @@ pub fn allocate(fd: RawFd, mode: i32, offset: i64, len: i64) -> Res<()> {
 pub fn slurp(path: &Path, offset: i64, len: u64, ctx: &Ctx) -> Done {
     let content = open(path).and_then(|fd| content(&fd, offset, len, ctx));
     match content {
-        Ok(heap) => Done::with(heap.len() as i64, Output::Bytes(heap)),
+        Ok(heap) => Done::with(heap.len() as i64, Output::Bytes(Box::new(heap))),
         Err(e) => Done::fail(e),
     }
 }
@@ -137,11 +137,12 @@ pub fn load(path: &Path, ctx: &Ctx) -> Done {
         Err(e) => return Done::fail(e),
     };
     match content(&fd, 0, 0, ctx) {
-        Ok(heap) => Done::with(heap.len() as i64, Output::Bytes(heap)),
+        Ok(heap) => Done::with(heap.len() as i64, Output::Bytes(Box::new(heap))),
         Err(errno) => Done {
             result: -1,
             errno,
-            output: Heap::with_capacity(1).map_or(Output::None, Output::Bytes),
+            output: Heap::with_capacity(1)
+                .map_or(Output::None, |heap| Output::Bytes(Box::new(heap))),
         },
     }
 }
@@ -550,7 +551,7 @@ mod tests {
                 let fd = open(&path).unwrap();
                 drop(both);
                 let heap = content(&fd, 0, 0, &ctx()).unwrap();
-                assert_eq!(bytes(&Output::Bytes(heap)), got);
+                assert_eq!(bytes(&Output::Bytes(Box::new(heap))), got);
             } else {
                 assert_eq!(sl(&dir, "fifo", 0, len).unwrap(), got);
             }

@@ -1,10 +1,16 @@
 //! Operations on attributes, by handle or by path.
 
+use std::cell::RefCell;
 use std::os::fd::AsRawFd;
 
 use crate::job::{Done, Output};
 use crate::path::{Path, Target};
+use crate::slab::Slab;
 use crate::sys::{self, Res};
+
+thread_local! {
+    static RESULTS: RefCell<Slab<sys::Stat>> = const { RefCell::new(Slab::new()) };
+}
 
 /// fstatat(2), fstat(2)
 pub fn stat(target: &Target) -> Done {
@@ -22,7 +28,10 @@ fn stat_by(target: &Target, flags: i32) -> Done {
         Target::Path(path) => path.at().and_then(|at| sys::fstatat(at, flags)),
     };
     match r {
-        Ok(st) => Done::with(0, Output::Stat(Box::new(st))),
+        Ok(st) => {
+            let st = RESULTS.with_borrow_mut(|results| results.put(st));
+            Done::with(0, Output::Stat(st))
+        }
         Err(e) => Done::fail(e),
     }
 }
