@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use aio_engine::{Job, Times};
@@ -81,7 +82,9 @@ impl Stats {
         }
         if self.trace.get() {
             let us = |time: Duration| time.as_secs_f64() * 1e6;
-            eprintln!(
+            // Where standard error takes nothing, nothing is said.
+            let _ = writeln!(
+                std::io::stderr(),
                 "IO::AIO: {} #{} pri {} ready {:.1} us, executed {:.1} us, pending {:.1} us, {}",
                 short(decl),
                 job.key,
