@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use aio_engine::ops::{self, dir};
 use aio_engine::slab::Slab;
-use aio_engine::{
-    Ctx, Engine, Job, Lanes, Limits, Op, Path, Priority, ResultPipe, Target, Wait,
-};
+use aio_engine::{Ctx, Engine, Job, Lanes, Limits, Op, Path, Priority, ResultPipe, Target, Wait};
 use divan::{black_box, counter::ItemsCount, Bencher};
 
 fn main() {
