@@ -26,6 +26,8 @@ sub start {
    if (!$pid) {
       chdir $dir or POSIX::_exit (254);
       open STDIN, "<", File::Spec->devnull or POSIX::_exit (254);
+      # A shell that runs the tests in the background has them ignore some.
+      $SIG{$_} = "DEFAULT" for qw(INT TERM HUP PIPE);
       $prepare->();
       { no warnings "exec"; exec @perl, $program, @args }
       POSIX::_exit (254);
