@@ -113,13 +113,16 @@ pub(super) fn clear(top: OwnedFd, ctx: &Ctx) -> Res<()> {
     let top = enter(top, None, &mut stack, ctx)?;
     loop {
         crew.work(&mut stack, ctx)?;
-        if top.below.load(Ordering::Acquire) == 0 {
+        if top.below.load(Ordering::Acquire) == 0 || crew.is_left() {
             break;
         }
         stack.extend(crew.wait());
     }
     drop(leader);
-    if crew.skipped.load(Ordering::Relaxed) {
+    if ctx.cancelled() {
+        return Err(libc::ECANCELED);
+    }
+    if crew.skipped.load(Ordering::Relaxed) || top.below.load(Ordering::Acquire) > 0 {
         // Nobody holds any other open now, and one alone needs few.
         if let Ok(dir) = Arc::try_unwrap(top) {
             return tree::clear(dir.fd, ctx);
@@ -212,6 +215,13 @@ impl Crew {
         {
             self.called.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Is the leader alone, with nothing left that somebody handed back? Then a helper took what is
+    /// missing with it: the request was cancelled, or the helper failed.
+    fn is_left(&self) -> bool {
+        // In this order: a helper hands back what it has before it leaves.
+        self.helpers.load(Ordering::Acquire) == 0 && self.take.is_empty()
     }
 
     /// The next directory for the leader. `None`: it is to look whether it was the last.
@@ -425,6 +435,79 @@ mod tests {
         let (result, _) = run(dir.path(), false, &AtomicU8::new(1), || {});
         assert_eq!(result, Err(libc::ECANCELED));
         assert!(!is_empty(dir.path()), "the mark was looked at in time");
+    }
+
+    /// The request is cancelled while the leader has nothing left to do but wait.
+    #[test]
+    fn a_leader_that_waits_hears_of_the_end() {
+        struct Slow<'a> {
+            mark: &'a AtomicU8,
+            asked: AtomicUsize,
+        }
+        impl Workers for Slow<'_> {
+            fn call(&self, _: &mut dyn FnMut() -> Op) -> bool {
+                false
+            }
+
+            fn wanted(&self) -> bool {
+                // Asked first when it comes, then after its first directory.
+                if self.asked.fetch_add(1, Ordering::Relaxed) == 1 {
+                    thread::sleep(Duration::from_millis(30));
+                    self.mark.store(1, Ordering::Relaxed);
+                }
+                false
+            }
+        }
+        struct Once<'scope, 'env> {
+            scope: &'scope Scope<'scope, 'env>,
+            mark: &'scope AtomicU8,
+        }
+        impl Workers for Once<'_, '_> {
+            fn call(&self, op: &mut dyn FnMut() -> Op) -> bool {
+                if let Op::Help { crew } = op() {
+                    let mark = self.mark;
+                    let helper = self.scope.spawn({
+                        let crew = crew.clone();
+                        move || {
+                            let workers = Slow {
+                                mark,
+                                asked: AtomicUsize::new(0),
+                            };
+                            help(&crew, &Ctx::with_workers(mark, &workers))
+                        }
+                    });
+                    while crew.hungry.load(Ordering::Relaxed) == 0 && !helper.is_finished() {
+                        thread::yield_now();
+                    }
+                }
+                true
+            }
+
+            fn wanted(&self) -> bool {
+                false
+            }
+        }
+        // On a busy machine a helper may lose patience before it is given anything.
+        for _ in 0..1000 {
+            let dir = scratch();
+            // One in each: a helper with more would give some back to the leader.
+            for n in 0..4 {
+                fs::create_dir_all(dir.path().join(format!("d{n}/s"))).unwrap();
+            }
+            let mark = AtomicU8::new(0);
+            let result = thread::scope(|scope| {
+                let workers = Once { scope, mark: &mark };
+                let fd = fs::File::open(dir.path()).unwrap().into();
+                clear(fd, &Ctx::with_workers(&mark, &workers))
+            });
+            if mark.into_inner() != 0 {
+                assert_eq!(result, Err(libc::ECANCELED));
+                assert!(!is_empty(dir.path()), "the helper had some left");
+                return;
+            }
+            assert_eq!(result, Ok(()));
+        }
+        panic!("no helper was ever given anything");
     }
 
     #[test]
