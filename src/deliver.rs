@@ -549,10 +549,9 @@ fn arguments(perl: Perl, half: &Half, reply: Reply, job: &mut Job) -> Result<Vec
                 Op::Readdir { flags, .. } => flags,
                 _ => 0,
             };
-            let dents = READDIR_DENTS;
             match output {
                 Output::Entries(entries) if !failed => {
-                    let list = match asked & dents {
+                    let list = match asked & READDIR_DENTS {
                         0 => names(perl, &entries, 0..entries.len()),
                         _ => {
                             let list = perl.new_array(entries.len());
@@ -566,10 +565,13 @@ fn arguments(perl: Perl, half: &Half, reply: Reply, job: &mut Job) -> Result<Vec
                             list
                         }
                     };
-                    let flags = (asked | entries.flags() | dents) as i64;
+                    let flags = (asked | entries.flags() | READDIR_DENTS) as i64;
                     vec![perl.into_ref(list), perl.new_int(flags)]
                 }
-                _ => vec![perl.new_undef(), perl.new_int((asked | dents) as i64)],
+                _ => vec![
+                    perl.new_undef(),
+                    perl.new_int((asked | READDIR_DENTS) as i64),
+                ],
             }
         }
 

@@ -336,15 +336,21 @@ impl Half {
 
     // ---- submission ------------------------------------------------------
 
-    /// A job for `op`, in memory that was used before if there is some.
+    /// A job for `op` of a request that is in the table, counted as outstanding. In memory that
+    /// was used before if there is some.
     fn job(&self, key: Key, priority: Priority, op: Op) -> Box<Job> {
-        match self.spare.borrow_mut().pop() {
+        let new = Job::new(key, priority, op);
+        let mut job = match self.spare.borrow_mut().pop() {
             Some(mut job) => {
-                *job = Job::new(key, priority, op);
+                *job = new;
                 job
             }
-            None => Box::new(Job::new(key, priority, op)),
-        }
+            None => Box::new(new),
+        };
+        let decl = || self.table.borrow().get(key).decl;
+        self.stats.submit(decl, &mut job);
+        self.nreqs.set(self.nreqs.get() + 1);
+        job
     }
 
     /// Takes a job back once it has been delivered.
@@ -360,10 +366,7 @@ impl Half {
 
     /// Queues an op for a request that is in the table.
     pub fn queue(&self, key: Key, priority: Priority, op: Op) {
-        let mut job = self.job(key, priority, op);
-        self.stats
-            .submit(self.table.borrow().get(key).decl, &mut job);
-        self.nreqs.set(self.nreqs.get() + 1);
+        let job = self.job(key, priority, op);
         self.with_engine(|engine| {
             engine.unmark(key);
             engine.submit(job);
@@ -372,10 +375,7 @@ impl Half {
 
     /// Makes a group pending: it needs no worker.
     pub fn queue_group(&self, key: Key, priority: Priority) {
-        let mut job = self.job(key, priority, Op::Nop);
-        self.stats
-            .submit(self.table.borrow().get(key).decl, &mut job);
-        self.nreqs.set(self.nreqs.get() + 1);
+        let job = self.job(key, priority, Op::Nop);
         self.with_engine(|engine| {
             engine.unmark(key);
             engine.complete(job);

@@ -23,9 +23,8 @@ fn poll(perl: Perl, half: &Half, after: After) -> Result<bool> {
 /// Where a poll returns to.
 #[derive(Clone, Copy, PartialEq)]
 enum After {
-    /// A loop of ours, which waits for more.
-    OurLoop,
-    /// The program, for which more results are more work.
+    /// `flush`, which waits for more itself.
+    Flush,
     Program,
 }
 
@@ -73,9 +72,9 @@ fn serve(perl: Perl, half: &Half, after: After) -> Result<bool> {
         .and_then(|limit| Instant::now().checked_add(limit));
     let mut served = 0;
     let mut stay_until = None;
-    let takes_turns = after == After::Program && half.max_outstanding.get() == 0;
     let mut turn = Turn::default();
     loop {
+        let mut at_limit = false;
         while let Some(Some(job)) = half.with_engine(|engine| engine.take()) {
             let counts = deliver(perl, half, job)?;
             perl.free_temporaries()?;
@@ -83,12 +82,12 @@ fn serve(perl: Perl, half: &Half, after: After) -> Result<bool> {
                 continue;
             }
             served += 1;
-            let over = (max_reqs > 0 && served >= max_reqs)
+            at_limit = (max_reqs > 0 && served >= max_reqs)
                 || end.is_some_and(|end| Instant::now() >= end);
-            if takes_turns && turn.is_over(half, served) {
+            if half.max_outstanding.get() == 0 && turn.is_over(half, served) {
                 return Ok(half.with_engine(|engine| engine.npending()) == Some(0));
             }
-            if over {
+            if at_limit {
                 if half.with_engine(|engine| engine.npending()).unwrap_or(0) > 0 {
                     return Ok(false);
                 }
@@ -98,6 +97,7 @@ fn serve(perl: Perl, half: &Half, after: After) -> Result<bool> {
         let max = half.max_outstanding.get();
         if max == 0 || half.nreqs.get() < max {
             let stays = after == After::Program
+                && !at_limit
                 && served > 0
                 && half.nreqs.get() > 0
                 && *stay_until.get_or_insert_with(|| Instant::now() + STAY) > Instant::now()
@@ -173,14 +173,14 @@ pub fn poll_wait(perl: Perl, _: &Args) -> Result<Returns> {
 pub fn poll_both(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
     wait(perl, half)?;
-    poll(perl, half, After::OurLoop).map(|complete| status(perl, complete))
+    poll(perl, half, After::Program).map(|complete| status(perl, complete))
 }
 
 pub fn flush(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
     while half.nreqs.get() > 0 {
         wait(perl, half)?;
-        poll(perl, half, After::OurLoop)?;
+        poll(perl, half, After::Flush)?;
     }
     Ok(Returns::Nothing)
 }

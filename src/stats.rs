@@ -57,11 +57,11 @@ impl Stats {
     }
 
     /// A request is queued.
-    pub fn submit(&self, decl: &'static Decl, job: &mut Job) {
+    pub fn submit(&self, decl: impl FnOnce() -> &'static Decl, job: &mut Job) {
         count(&self.submitted);
         if self.timed.get() {
             job.times = Some(Box::new(Times::now()));
-            *self.ops.borrow_mut().entry(short(decl)).or_default() += 1;
+            *self.ops.borrow_mut().entry(short(decl())).or_default() += 1;
         }
     }
 
@@ -82,10 +82,8 @@ impl Stats {
         }
         if self.trace.get() {
             let us = |time: Duration| time.as_secs_f64() * 1e6;
-            // Where standard error takes nothing, nothing is said.
-            let _ = writeln!(
-                std::io::stderr(),
-                "IO::AIO: {} #{} pri {} ready {:.1} us, executed {:.1} us, pending {:.1} us, {}",
+            let line = format!(
+                "IO::AIO: {} #{} pri {} ready {:.1} us, executed {:.1} us, pending {:.1} us, {}\n",
                 short(decl),
                 job.key,
                 job.priority.get(),
@@ -98,6 +96,9 @@ impl Stats {
                     (_, errno) => format!("errno {errno}"),
                 }
             );
+            // In one call, so that no other process gets in between. Where standard error takes
+            // nothing, nothing is said.
+            let _ = std::io::stderr().write_all(line.as_bytes());
         }
     }
 }

@@ -17,6 +17,27 @@ sub poll_result {
    $result ? "$result " . ($!{EAGAIN} ? "EAGAIN" : $! + 0) : $result
 }
 
+# ---- what comes while a poll is at it ----------------------------------------
+
+# Callbacks that submit, and workers that are quick: the next result is there at
+# once, and still no limit is passed.
+for my $limit ([max_poll_reqs => 1], [max_poll_time => 1e-9]) {
+   my ($name, $value) = @$limit;
+   my ($most, $left) = (0, 3000);
+   my $again;
+   $again = sub { $n++; aio_nop $again if $left-- > 0 };
+   aio_nop $again;
+   IO::AIO->can ($name)->($value);
+   while (IO::AIO::nreqs) {
+      IO::AIO::poll_wait;
+      IO::AIO::poll_cb;
+      my $took = took;
+      $most = $took if $took > $most;
+   }
+   IO::AIO->can ($name)->(0);
+   is $most, 1, "$name $value: no poll takes more than one";
+}
+
 # ---- no limit ----------------------------------------------------------------
 
 # Each callback leaves a result behind, so there is never nothing left.

@@ -253,14 +253,17 @@ impl Engine {
     /// next result costs several system calls: looks whether one comes soon, if that has paid
     /// lately. After true, [`take`](Engine::take) must be called as after [`linger`](Engine::linger).
     pub fn stay(&self) -> bool {
-        self.lingered.set(true);
-        self.polls.set(self.shared.several.load(Ordering::Relaxed));
         let ready = self.shared.pool.ready();
         let found = match ready >= BACKLOG {
             true => self.gather((ready / 2).min(HANDFUL)),
             false => self.look(&self.stay_pay, STAY),
         };
-        found || self.batch.settle(&self.shared.results)
+        let found = found || self.batch.settle(&self.shared.results);
+        // An owner that goes back to its loop has what it submits there announced at once.
+        self.lingered.set(found);
+        self.polls
+            .set(found && self.shared.several.load(Ordering::Relaxed));
+        found
     }
 
     /// Looks for a result if that has paid lately.

@@ -166,6 +166,9 @@ impl Drop for Leader<'_> {
             }
             let _ = self.0.news.recv();
         }
+        // A helper that was called and never came may hold the crew for long: no directory is to
+        // stay open with it.
+        while self.0.take.try_recv().is_ok() {}
     }
 }
 
@@ -508,6 +511,46 @@ mod tests {
             assert_eq!(result, Ok(()));
         }
         panic!("no helper was ever given anything");
+    }
+
+    /// Somebody who was called and never comes holds the crew, but no directory.
+    #[test]
+    fn a_cancelled_removal_leaves_nothing_open() {
+        struct Nobody<'a> {
+            mark: &'a AtomicU8,
+            asked: AtomicUsize,
+            crew: std::sync::Mutex<Option<Arc<Crew>>>,
+        }
+        impl Workers for Nobody<'_> {
+            fn call(&self, op: &mut dyn FnMut() -> Op) -> bool {
+                if let Op::Help { crew } = op() {
+                    // As if a helper had waited, and lost patience now.
+                    crew.hungry.store(1, Ordering::Relaxed);
+                    *self.crew.lock().unwrap() = Some(crew);
+                }
+                true
+            }
+
+            fn wanted(&self) -> bool {
+                // After the second directory of four; another was given away.
+                let second = self.asked.fetch_add(1, Ordering::Relaxed) == 1;
+                self.mark.fetch_or(second.into(), Ordering::Relaxed);
+                false
+            }
+        }
+        let dir = scratch();
+        make_tree(dir.path(), 4, 0);
+        let mark = AtomicU8::new(0);
+        let workers = Nobody {
+            mark: &mark,
+            asked: AtomicUsize::new(0),
+            crew: std::sync::Mutex::new(None),
+        };
+        let top = tree::open_below(at(&dir, "").at().unwrap()).unwrap();
+        let result = clear(top, &Ctx::with_workers(&mark, &workers));
+        assert_eq!(result, Err(libc::ECANCELED));
+        let crew = workers.crew.into_inner().unwrap().unwrap();
+        assert!(crew.take.is_empty());
     }
 
     #[test]
