@@ -26,12 +26,7 @@ use IO::Handle;
 HEAD
 
 # A program that has to end with exit 0 and this output.
-sub prints {
-   my ($name, $expect, $program, @args) = @_;
-   my ($status, $output) = run_perl $head . $program, @args;
-   my $got = "$status: $output";
-   ref $expect ? like $got, $expect, $name : is $got, "exit 0: $expect", $name;
-}
+sub prints { prints_with $head, @_ }
 
 my $file = spew scratch . "/file", join "", map { sprintf "%09d\n", $_ } 1 .. 100;
 my $out  = scratch . "/out";

@@ -270,12 +270,7 @@ no warnings "void";
 #line 1 "program"
 HEAD
 
-sub prints {
-   my ($name, $expect, $program, @args) = @_;
-   my ($status, $output) = run_perl $head . $program, @args;
-   my $got = "$status: $output";
-   ref $expect ? like $got, $expect, $name : is $got, "exit 0: $expect", $name;
-}
+sub prints { prints_with $head, @_ }
 
 # While an argument is read, the group ends and another one begins, in the very
 # place of the first; or so many end that the place is no more.

@@ -10,8 +10,7 @@ use Cwd ();
 use File::Path ();
 use File::Spec ();
 use Test::More;
-use Time::HiRes "time";
-use Trust qw(slow figure bounded build_for cache);
+use Trust qw(slow bounded build_for passes_t cache);
 
 -e "Makefile.PL" or BAIL_OUT "run this from the top of the distribution";
 alarm 3000;
@@ -95,21 +94,9 @@ sub make_perl {
    $why
 }
 
-my $start = time;
 is +(bounded 20, $perl, "-MConfig", "-e", 'print $Config{usethreads} // "none"')[1], "none", "$perl has no threads";
 my $dir = eval { build_for ($perl, "unthreaded", 600) };
 ok $dir, "the module builds for it" or BAIL_OUT $@;
-chdir $dir or die "$dir: $!";
-delete @ENV{qw(PERL5LIB PERL5OPT AIO_EXPECT MAKEFLAGS MFLAGS MAKELEVEL), grep /^HARNESS_/, keys %ENV};
-# most of the time a test waits
-$ENV{AIO_TEST_PATIENCE} = 4;
-$ENV{HARNESS_OPTIONS} = "j3";
-my ($end, $output) = bounded 600, $perl, "-MExtUtils::Command::MM", "-e",
-   'test_harness (0, "blib/lib", "blib/arch")', grep $_ ne "t/01_manifest.t", glob "t/*.t";
-is $end, "exit 0", "its tests pass" or diag $output;
-like $output, qr/^Files=[1-9]\d*, Tests=[1-9].*\nResult: PASS$/m, "... and there were some";
-my ($files, $tests) = $output =~ /^Files=(\d+), Tests=(\d+)/m;
-figure sprintf "unthreaded perl %s: %d files, %d tests of t/, in %.0f s", (bounded 20, $perl, "-e", 'print $]')[1], $files // 0, $tests // 0, time - $start;
-chdir "/";
+passes_t $perl, "unthreaded perl " . (bounded 20, $perl, "-e", 'print $]')[1], $dir, 600;
 
 done_testing;

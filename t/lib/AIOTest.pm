@@ -23,7 +23,7 @@ use Time::HiRes ();
 our @EXPORT_OK = qw(
    patience watchdog scratch spew slurp
    pending executing drain until_true readable park release
-   in_child run_perl open_fds errno_of error_of warnings_of
+   in_child run_perl prints_with open_fds errno_of error_of warnings_of
 );
 our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
@@ -266,6 +266,16 @@ PRELUDE
    my @result = _wait_child ($pid, $file);
    unlink $script;
    @result
+}
+
+# A test: a program, behind a head that it shares with others, ends with exit 0 and
+# prints this, or with what a pattern for both says.
+sub prints_with {
+   my ($head, $name, $expect, $program, @args) = @_;
+   my ($status, $output) = run_perl ($head . $program, @args);
+   my $got = "$status: $output";
+   local $Test::Builder::Level = $Test::Builder::Level + 2;
+   ref $expect ? Test::More::like ($got, $expect, $name) : Test::More::is ($got, "exit 0: $expect", $name);
 }
 
 # ---- small things ----------------------------------------------------------

@@ -15,7 +15,7 @@ use Time::HiRes "time";
 
 our @EXPORT_OK = qw(
    seed stress slow figure pick chance
-   bounded perl_command valgrind_command valgrind_says cache build_for cargo_nightly
+   bounded perl_command valgrind_command valgrind_says cache build_for passes_t cargo_nightly
 );
 
 # AIO_STRESS multiplies the amount of work; AIO_XT_SLOW=1 asks for what takes
@@ -164,6 +164,27 @@ sub build_for {
    }
    chdir $home or die "$home: $!";
    $dir
+}
+
+# Tests that t/ passes in a folder that build_for made; tells what was printed.
+sub passes_t {
+   my ($perl, $what, $dir, $seconds) = @_;
+   my $start = time;
+   my $home = Cwd::getcwd ();
+   chdir $dir or die "$dir: $!";
+   local %ENV = %ENV;
+   delete @ENV{qw(PERL5LIB PERL5OPT AIO_EXPECT MAKEFLAGS MFLAGS MAKELEVEL), grep /^HARNESS_/, keys %ENV};
+   $ENV{AIO_TEST_PATIENCE} = 4;
+   # most of the time a test waits
+   $ENV{HARNESS_OPTIONS} = "j3";
+   my ($end, $output) = bounded ($seconds, $perl, "-MExtUtils::Command::MM", "-e",
+      'test_harness (0, "blib/lib", "blib/arch")', grep $_ ne "t/01_manifest.t", glob "t/*.t");
+   chdir $home or die "$home: $!";
+   Test::More::is ($end, "exit 0", "its tests pass") or Test::More::diag ($output);
+   Test::More::like ($output, qr/^Files=[1-9]\d*, Tests=[1-9].*\nResult: PASS$/m, "... and there were some");
+   my ($files, $tests) = $output =~ /^Files=(\d+), Tests=(\d+)/m;
+   figure (sprintf "%s: %d files, %d tests of t/, in %.0f s", $what, $files // 0, $tests // 0, time - $start);
+   $output
 }
 
 1
