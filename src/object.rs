@@ -29,10 +29,10 @@ pub fn make(perl: Perl, half: &Half, key: Key) -> Result<Owned> {
         // SAFETY: T2: the table holds a reference.
         return Ok(perl.new_ref(unsafe { Sv::from_raw(object) }));
     }
-    let body = perl.new_hash();
-    perl.bless_key(&body, class, tag(key))?;
-    let object = perl.new_ref(body.sv());
-    half.table.borrow_mut().get_mut(key).object = body.into_raw();
+    let object = perl.new_object(perl.new_hash(), class, tag(key))?;
+    if let Some(body) = object.sv().referent() {
+        half.table.borrow_mut().get_mut(key).object = body.own().into_raw();
+    }
     Ok(object)
 }
 
@@ -41,9 +41,8 @@ pub fn make(perl: Perl, half: &Half, key: Key) -> Result<Owned> {
 /// that has run out of memory, it crashes.
 pub fn prepare(perl: Perl) -> Result<()> {
     for class in [REQ, GRP] {
-        let body = perl.new_hash();
-        perl.bless_key(&body, class, 0)?;
-        perl.release(body)?;
+        let object = perl.new_object(perl.new_hash(), class, 0)?;
+        perl.release(object)?;
     }
     Ok(())
 }
@@ -51,7 +50,7 @@ pub fn prepare(perl: Perl) -> Result<()> {
 /// The body of an object of a class.
 ///
 /// Perl: magic and an overridden `isa` run Perl code; what is no such object croaks.
-pub fn body(perl: Perl, sv: Sv, class: &CStr) -> Result<Sv> {
+pub fn body(perl: Perl, sv: Sv, class: &'static CStr) -> Result<Sv> {
     let sv = perl.fetch(sv)?;
     let body = sv
         .referent()
@@ -95,7 +94,7 @@ fn refuse<T>(class: &CStr) -> Result<T> {
 /// The body of the object that a method is called on.
 ///
 /// Perl: as [`body`].
-pub fn own(perl: Perl, args: &Args, class: &CStr) -> Result<(&'static Half, Sv)> {
+pub fn own(perl: Perl, args: &Args, class: &'static CStr) -> Result<(&'static Half, Sv)> {
     enter(perl)?;
     let Some(sv) = args.raw(0) else {
         return refuse(REQ);

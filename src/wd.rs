@@ -32,7 +32,7 @@ enum Place {
 #[derive(Default)]
 pub struct Wds {
     places: RefCell<Vec<Option<Place>>>,
-    /// The bodies of the two constants.
+    /// References to the two constants.
     constants: RefCell<Vec<Owned>>,
 }
 
@@ -43,7 +43,8 @@ struct Object {
 }
 
 impl Wds {
-    fn new_body(&self, perl: Perl, place: Place) -> Result<Owned> {
+    /// A new object for a directory.
+    fn new_object(&self, perl: Perl, place: Place) -> Result<Owned> {
         let key = {
             let mut places = self.places.borrow_mut();
             match places.iter().position(Option::is_none) {
@@ -57,29 +58,27 @@ impl Wds {
                 }
             }
         };
-        let body = perl.new_undef();
-        perl.bless_key(&body, CLASS, (key as u64 + 1) << 1 | WD_TAG)?;
-        Ok(body)
+        let tag = (key as u64 + 1) << 1 | WD_TAG;
+        perl.new_object(perl.new_undef(), CLASS, tag)
     }
 
-    /// A new object for a directory.
+    /// A new object for an open directory.
     pub fn object(&self, perl: Perl, wd: Arc<Wd>) -> Result<Owned> {
-        let body = self.new_body(perl, Place::Dir(wd))?;
-        Ok(perl.into_ref(body))
+        self.new_object(perl, Place::Dir(wd))
     }
 
     /// Makes `CWD` and `INVALID_WD`.
     pub fn make_constants(&self, perl: Perl) -> Result<()> {
         for place in [Place::Cwd, Place::Invalid] {
-            let body = self.new_body(perl, place)?;
-            self.constants.borrow_mut().push(body);
+            let object = self.new_object(perl, place)?;
+            self.constants.borrow_mut().push(object);
         }
         Ok(())
     }
 
     /// One of the constants: 0 `CWD`, 1 `INVALID_WD`.
     pub fn constant(&self, perl: Perl, which: usize) -> Owned {
-        perl.new_ref(self.constants.borrow()[which].sv())
+        perl.new_copy(self.constants.borrow()[which].sv())
     }
 
     fn find(&self, perl: Perl, body: Sv) -> Option<Place> {

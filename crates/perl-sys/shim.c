@@ -132,6 +132,11 @@ xs_define (void *perl, const struct xs_entry *entry)
 static CV *assign_cv;
 XS (xs_assign);
 
+/* The classes whose stashes have been asked for. Each is kept: what a program does to the symbol
+ * table then does not leave a wild pointer here. Names are compared by address first: they are
+ * constants. */
+static struct class { const char *name; HV *stash; } classes[4];
+
 /* A constant sub: perl inlines it. */
 void
 xs_const (void *perl, const char *stash, const char *name, IV value)
@@ -166,6 +171,7 @@ xs_claim (void *perl)
 {
   THX (perl);
   assign_cv = newXS (NULL, xs_assign, __FILE__);
+  Zero (classes, C_ARRAY_LENGTH (classes), struct class);   /* another interpreter's */
 }
 
 /* Called by the exported boot function, whose two arguments are (interpreter, cv) on a
@@ -217,33 +223,20 @@ xs_dec (void *perl, SV *sv)
 
 /* ---- looking at scalars -------------------------------------------------- */
 
-enum
+/* Where a scalar has its flags, and what they mean: Rust looks at several of them in every call. */
+const struct xs_layout
 {
-  V_OK = 1, V_REF = 2, V_POK = 4, V_NUM = 8, V_MAGIC = 16, V_READONLY = 32, V_GLOB = 64,
-  V_IO = 128, V_CODE = 256, V_UTF8 = 512, V_COW = 1024, V_OBJECT = 2048, V_ARRAY = 4096, V_HASH = 8192,
-  V_OBJECT_REF = 16384
+  size_t flags;            /* offset, of 32 bits */
+  U32 defined, ref, string, number, magic, readonly, utf8, cow, object;
+  U32 type, io, code, array, hash, glob, lvalue;
+  U32 glob_bits, glob_body;   /* a glob or an lvalue: flags & glob_bits == glob_body */
+} xs_layout = {
+  offsetof (SV, sv_flags),
+  SVf_IOK | SVf_NOK | SVf_POK | SVf_ROK | SVp_IOK | SVp_NOK | SVp_POK | SVpgv_GP,
+  SVf_ROK, SVf_POK, SVf_IOK | SVf_NOK, SVs_GMG, SVf_READONLY | SVf_PROTECT, SVf_UTF8, SVf_IsCOW, SVs_OBJECT,
+  SVTYPEMASK, SVt_PVIO, SVt_PVCV, SVt_PVAV, SVt_PVHV, SVt_PVGV, SVt_PVLV,
+  SVp_POK | SVpgv_GP, SVpgv_GP
 };
-
-U32
-xs_view (SV *sv)
-{
-  U32 v = 0;
-  if (SvOK (sv) || isGV_with_GP (sv)) v |= V_OK;
-  if (SvROK (sv)) v |= SvOBJECT (SvRV (sv)) ? V_REF | V_OBJECT_REF : V_REF;
-  if (SvPOK (sv)) v |= V_POK;
-  if (SvNIOK (sv)) v |= V_NUM;
-  if (SvGMAGICAL (sv)) v |= V_MAGIC;
-  if (SvREADONLY (sv)) v |= V_READONLY;
-  if (isGV_with_GP (sv)) v |= V_GLOB;
-  if (SvTYPE (sv) == SVt_PVIO) v |= V_IO;
-  if (SvTYPE (sv) == SVt_PVCV) v |= V_CODE;
-  if (SvTYPE (sv) == SVt_PVAV) v |= V_ARRAY;
-  if (SvTYPE (sv) == SVt_PVHV) v |= V_HASH;
-  if (SvUTF8 (sv)) v |= V_UTF8;
-  if (SvIsCOW (sv)) v |= V_COW;
-  if (SvOBJECT (sv)) v |= V_OBJECT;
-  return v;
-}
 
 SV *xs_referent (SV *sv) { return SvRV (sv); }
 
@@ -655,21 +648,35 @@ static MGVTBL key_vtbl = {
   key_local
 };
 
-/* Blesses `body` (its reference is kept by the caller) and ties `key` to it. 0 is no key. */
+static HV *
+class_stash (pTHX_ const char *name, I32 flags)
+{
+  struct class *class;
+  HV *stash;
+  for (class = classes; class < classes + C_ARRAY_LENGTH (classes) && class->name; class++)
+    if (class->name == name && HvNAME_get (class->stash))
+      return class->stash;
+  stash = gv_stashpv (name, flags);
+  if (stash && class < classes + C_ARRAY_LENGTH (classes))
+    {
+      class->name = name;
+      class->stash = (HV *) SvREFCNT_inc_simple_NN ((SV *) stash);
+    }
+  return stash;
+}
+
+/* Blesses what `rv` refers to and ties `key` to it. 0 is no key. */
 int
-xs_bless_key (void *perl, SV *body, const char *class, UV key)
+xs_bless_key (void *perl, SV *rv, const char *class, UV key)
 {
   THX (perl);
-  MAGIC *mg = sv_magicext (body, 0, PERL_MAGIC_ext, &key_vtbl, (const char *) 0, 0);
+  MAGIC *mg = sv_magicext (SvRV (rv), 0, PERL_MAGIC_ext, &key_vtbl, (const char *) 0, 0);
   mg->mg_ptr = INT2PTR (char *, key);
   mg->mg_flags |= MGf_LOCAL;
 #ifdef USE_ITHREADS
   mg->mg_flags |= MGf_DUP;
 #endif
-  GUARD (
-    SV *rv = sv_2mortal (newRV_inc (body));
-    sv_bless (rv, gv_stashpv (class, GV_ADD));
-  );
+  GUARD (sv_bless (rv, class_stash (aTHX_ class, GV_ADD)););
   return 0;
 }
 
@@ -715,11 +722,7 @@ int
 xs_is_class (void *perl, SV *body, const char *class)
 {
   THX (perl);
-  HV *stash;
-  if (!SvOBJECT (body))
-    return 0;
-  stash = SvSTASH (body);
-  return stash == gv_stashpv (class, 0);
+  return SvOBJECT (body) && SvSTASH (body) == class_stash (aTHX_ class, 0);
 }
 
 /* ---- handles -------------------------------------------------------------- */

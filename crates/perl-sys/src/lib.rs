@@ -69,26 +69,36 @@ pub struct Number {
     pub nv: f64,
 }
 
-pub const V_OK: u32 = 1;
-pub const V_REF: u32 = 2;
-pub const V_POK: u32 = 4;
-pub const V_NUM: u32 = 8;
-pub const V_MAGIC: u32 = 16;
-pub const V_READONLY: u32 = 32;
-pub const V_GLOB: u32 = 64;
-pub const V_IO: u32 = 128;
-pub const V_CODE: u32 = 256;
-pub const V_UTF8: u32 = 512;
-pub const V_COW: u32 = 1024;
-pub const V_OBJECT: u32 = 2048;
-pub const V_ARRAY: u32 = 4096;
-pub const V_HASH: u32 = 8192;
-pub const V_OBJECT_REF: u32 = 16384;
+/// Where a scalar has its flags, and what they mean; see the shim.
+#[repr(C)]
+pub struct Layout {
+    pub flags: usize,
+    pub defined: u32,
+    pub reference: u32,
+    pub string: u32,
+    pub number: u32,
+    pub magic: u32,
+    pub readonly: u32,
+    pub utf8: u32,
+    pub cow: u32,
+    pub object: u32,
+    pub kind: u32,
+    pub io: u32,
+    pub code: u32,
+    pub array: u32,
+    pub hash: u32,
+    pub glob: u32,
+    pub lvalue: u32,
+    pub glob_bits: u32,
+    pub glob_body: u32,
+}
 
 pub const MAP_IN_USE: c_int = 2;
 pub const MAP_SHARED_WITH_CLONE: c_int = 4;
 
 extern "C" {
+    pub static xs_layout: Layout;
+
     // entries
     pub fn xs_boot(a: *mut c_void, b: *mut c_void, entry: *const Entry);
     pub fn xs_claim(perl: Interpreter);
@@ -103,7 +113,6 @@ extern "C" {
     pub fn xs_dec(perl: Interpreter, sv: *mut SV) -> c_int;
 
     // looking at scalars
-    pub fn xs_view(sv: *mut SV) -> u32;
     pub fn xs_referent(sv: *mut SV) -> *mut SV;
     pub fn xs_fetch(perl: Interpreter, sv: *mut SV, out: *mut *mut SV) -> c_int;
     pub fn xs_number(perl: Interpreter, sv: *mut SV, out: *mut Number) -> c_int;
@@ -176,7 +185,7 @@ extern "C" {
     pub fn xs_set_errno(error: c_int);
 
     // objects
-    pub fn xs_bless_key(perl: Interpreter, body: *mut SV, class: *const c_char, key: UV) -> c_int;
+    pub fn xs_bless_key(perl: Interpreter, rv: *mut SV, class: *const c_char, key: UV) -> c_int;
     pub fn xs_key(perl: Interpreter, body: *mut SV, key: *mut UV) -> c_int;
     pub fn xs_cut_key(perl: Interpreter, body: *mut SV);
     pub fn xs_derived_from(

@@ -65,34 +65,75 @@ pub struct Mapping {
     pub shared: bool,
 }
 
-/// What kind of scalar it is, without running Perl code.
+/// What kind of scalar it is, without running Perl code: its flags at one moment.
 #[derive(Clone, Copy)]
-pub struct View(u32);
+pub struct View {
+    flags: u32,
+    sv: Sv,
+}
+
+fn layout() -> &'static sys::Layout {
+    // SAFETY: a constant of the shim.
+    unsafe { &*std::ptr::addr_of!(sys::xs_layout) }
+}
 
 macro_rules! views {
-    ($($name:ident $bit:ident $doc:literal;)*) => {
+    ($($name:ident $mask:ident $doc:literal;)*) => {
         impl View {
-            $(#[doc = $doc] pub fn $name(self) -> bool { self.0 & sys::$bit != 0 })*
+            $(#[doc = $doc] #[inline] pub fn $name(self) -> bool { self.flags & layout().$mask != 0 })*
         }
     };
 }
 
 views! {
-    is_defined V_OK "Anything but `undef`.";
-    is_ref V_REF "A reference.";
-    has_string V_POK "Has a string value.";
-    has_number V_NUM "Has a numeric value.";
-    is_magical V_MAGIC "Tied or otherwise magical to read.";
-    is_readonly V_READONLY "May not be modified.";
-    is_glob V_GLOB "A glob.";
-    is_io V_IO "An IO body.";
-    is_code V_CODE "A code body.";
-    is_cow V_COW "Shares its buffer with others.";
-    is_object V_OBJECT "A blessed body.";
-    is_object_ref V_OBJECT_REF "A reference to a blessed body, which may be overloaded.";
-    is_array V_ARRAY "An array body.";
-    is_hash V_HASH "A hash body.";
-    is_utf8 V_UTF8 "Its string is kept in UTF-8.";
+    is_defined defined "Anything but `undef`.";
+    is_ref reference "A reference.";
+    has_string string "Has a string value.";
+    has_number number "Has a numeric value.";
+    is_magical magic "Tied or otherwise magical to read.";
+    is_readonly readonly "May not be modified.";
+    is_cow cow "Shares its buffer with others.";
+    is_object object "A blessed body.";
+    is_utf8 utf8 "Its string is kept in UTF-8.";
+}
+
+macro_rules! kinds {
+    ($($name:ident $kind:ident $doc:literal;)*) => {
+        impl View {
+            $(#[doc = $doc] #[inline] pub fn $name(self) -> bool { self.kind() == layout().$kind })*
+        }
+    };
+}
+
+kinds! {
+    is_io io "An IO body.";
+    is_code code "A code body.";
+    is_array array "An array body.";
+    is_hash hash "A hash body.";
+}
+
+impl View {
+    fn kind(self) -> u32 {
+        self.flags & layout().kind
+    }
+
+    /// A glob.
+    #[inline]
+    pub fn is_glob(self) -> bool {
+        let layout = layout();
+        self.flags & layout.glob_bits == layout.glob_body
+            && (self.kind() == layout.glob || self.kind() == layout.lvalue)
+    }
+
+    /// A reference to a blessed body, which may be overloaded.
+    #[inline]
+    pub fn is_object_ref(self) -> bool {
+        self.is_ref()
+            && self
+                .sv
+                .referent()
+                .is_some_and(|body| body.view().is_object())
+    }
 }
 
 impl Sv {
@@ -107,9 +148,11 @@ impl Sv {
         self.0
     }
 
+    #[inline]
     pub fn view(self) -> View {
-        // SAFETY: an Sv is a live scalar.
-        View(unsafe { sys::xs_view(self.0) })
+        // SAFETY: an Sv is a live scalar, with its flags where the shim says.
+        let flags = unsafe { self.0.byte_add(layout().flags).cast::<u32>().read() };
+        View { flags, sv: self }
     }
 
     /// Another reference to the same scalar.
@@ -380,12 +423,15 @@ impl Perl {
         Sv(sv)
     }
 
-    /// Blesses a body and ties a key to it that its copies do not share.
+    /// A reference to `body`, which becomes an object of a class and has a key tied to it that its
+    /// copies do not share. Names of classes are constants: they are told apart by their address.
     ///
     /// Perl: may die (a restricted hash is no class).
-    pub fn bless_key(self, body: &Owned, class: &CStr, key: UV) -> Result<()> {
+    pub fn new_object(self, body: Owned, class: &'static CStr, key: UV) -> Result<Owned> {
+        let object = self.into_ref(body);
         // SAFETY: X1.
-        jump(unsafe { sys::xs_bless_key(self.raw(), body.0, class.as_ptr(), key) })
+        jump(unsafe { sys::xs_bless_key(self.raw(), object.0, class.as_ptr(), key) })?;
+        Ok(object)
     }
 
     /// The key tied to a body: `None` if it never had one, 0 once it has been cut.
@@ -409,7 +455,7 @@ impl Perl {
     }
 
     /// Is this body blessed into exactly that class?
-    pub fn is_class(self, body: Sv, class: &CStr) -> bool {
+    pub fn is_class(self, body: Sv, class: &'static CStr) -> bool {
         // SAFETY: X1.
         unsafe { sys::xs_is_class(self.raw(), body.0, class.as_ptr()) != 0 }
     }
