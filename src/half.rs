@@ -9,6 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::{Entry, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use aio_engine::{Engine, Job, Key, Limits, Op, Priority, ResultPipe};
@@ -107,21 +108,28 @@ impl Hasher for ByAddress {
     }
 
     fn write_usize(&mut self, n: usize) {
-        // Multiplication spreads the bits upwards, where the table looks first (Knuth, The Art of
-        // Computer Programming 3, 6.4), and the shift brings them down, where it looks next.
-        self.0 = (self.0 ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // Scalars that were made one after the other are neighbours, 24 octets apart, and their
+        // requests come and go in that order. So those of one KiB get places one after the other,
+        // and what is needed next is in the cache; only the KiBs are scattered, by
+        // multiplication (Knuth, The Art of Computer Programming 3, 6.4). The table takes the
+        // place from the low bits, and compares the high ones before it looks at a key.
+        const K: u64 = 0x9e37_79b9_7f4a_7c15;
+        let n = n as u64;
+        let scattered = (n >> 10).wrapping_mul(K) >> 32 << 6;
+        let tag = n.wrapping_mul(K) >> 57 << 57;
+        self.0 = tag | (scattered + (n >> 4 & 63));
     }
 
     fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
+        self.0
     }
 }
 
 struct Hold {
-    requests: usize,
-    was_readonly: bool,
     /// The pinned buffer and its capacity, if one is.
-    buffer: Option<(*mut u8, usize)>,
+    buffer: Option<(NonNull<u8>, usize)>,
+    requests: u32,
+    was_readonly: bool,
 }
 
 /// The interpreter that owns the module (H1).
@@ -408,7 +416,7 @@ impl Half {
             sv.set_readonly(!on || hold.was_readonly);
             if let Some((ptr, cap)) = hold.buffer {
                 // SAFETY: ptr and cap are what was pinned.
-                unsafe { perl_xs::lend_buffer(sv, ptr, if on { cap } else { 0 }) }
+                unsafe { perl_xs::lend_buffer(sv, ptr.as_ptr(), if on { cap } else { 0 }) }
             }
         }
     }
@@ -436,7 +444,7 @@ impl Half {
         });
         hold.requests += 1;
         sv.set_readonly(true);
-        if let (Some(ptr), None) = (pin, hold.buffer) {
+        if let (Some(ptr), None) = (pin.and_then(NonNull::new), hold.buffer) {
             // SAFETY: the caller made it own that buffer. Only the first request pins: later
             // ones work on a buffer of their own.
             hold.buffer = Some((ptr, unsafe { perl.pin(sv) }));
@@ -456,6 +464,7 @@ impl Half {
         let mut back = Buffered::InPlace { own: false };
         if data.pinned {
             if let Some((ptr, cap)) = hold.buffer.take() {
+                let ptr = ptr.as_ptr();
                 // SAFETY: ptr and cap are what `hold` pinned.
                 back = match unsafe { perl.unpin(sv, ptr, cap) } {
                     true => Buffered::InPlace { own: cap > 0 },
