@@ -12,7 +12,7 @@ use aio_engine::{Arg, Buffer, Heap, Op, Path, Target};
 use perl_xs::{Args, Fail, Number, Owned, Perl, Result, Room, Sv};
 
 use crate::half::Half;
-use crate::table::{Data, Extra};
+use crate::table::{Argument, Data, Extra};
 use crate::wd;
 
 const NOT_A_HANDLE: &str = "illegal fh argument, either not an OS file or read/write mode mismatch";
@@ -36,9 +36,9 @@ impl Drop for Parse<'_> {
             // SAFETY: `keep` stored one reference.
             drop(unsafe { Owned::from_raw(sv) });
         }
-        if let Some((_, _, sv)) = extra.argument {
+        if let Some(argument) = extra.argument {
             // SAFETY: `argument` stored one reference.
-            drop(unsafe { Owned::from_raw(sv) });
+            drop(unsafe { Owned::from_raw(argument.sv) });
         }
         if let Some(data) = extra.data {
             self.half.drop_data(self.perl, &data);
@@ -467,7 +467,8 @@ impl<'a> Parse<'a> {
         // SAFETY: the vector is kept, untouched, until the job is back.
         let buf = unsafe { Buffer::new(room.as_mut_ptr(), room.len() - 1) };
         let sv = self.args.raw(i).unwrap_or(value);
-        self.extra().argument = Some((room, len, sv.own().into_raw()));
+        let sv = sv.own().into_raw();
+        self.extra().argument = Some(Box::new(Argument { room, len, sv }));
         Ok(Arg::Pointer(buf))
     }
 

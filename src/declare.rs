@@ -47,6 +47,14 @@ pub enum Reply {
     Group,
 }
 
+impl Reply {
+    /// The callback gets the number that the op returned, and nothing else.
+    pub fn is_status(self) -> bool {
+        use Reply::*;
+        matches!(self, Status | Read | Write | Slurp | Control | Stat | Lstat)
+    }
+}
+
 /// One request, declared.
 pub struct Decl {
     /// With package.

@@ -28,7 +28,7 @@ use perl_xs::{Called, Fail, Owned, Perl, Result, Sv};
 use crate::declare::{Decl, Reply};
 use crate::group;
 use crate::half::{Buffered, Half};
-use crate::table::{self, Data, Id, CANCELLED, DELIVERING, INNER};
+use crate::table::{self, Argument, Data, Id, CANCELLED, DELIVERING, INNER};
 
 /// Serves one result. `false`: it was a group that waits for members, which counts for no limit.
 ///
@@ -117,16 +117,18 @@ pub fn finish(perl: Perl, half: &Half, key: Key, job: Option<Box<Job>>) -> Resul
             }
         }
 
-        let request = half.table.borrow_mut().remove(id.key);
-        let scalars = table::scalars(request, perl);
-        match half.across(perl, || half.release_all(perl, scalars)) {
-            Ok(Some(())) => {}
-            Ok(None) => break,
-            Err(jump) => {
-                if let Some(group) = group {
-                    requeue_if_over(half, group);
+        let remains = half.table.borrow_mut().remove(id.key);
+        if !remains.is_empty() {
+            let scalars = table::scalars(remains, perl);
+            match half.across(perl, || half.release_all(perl, scalars)) {
+                Ok(Some(())) => {}
+                Ok(None) => break,
+                Err(jump) => {
+                    if let Some(group) = group {
+                        requeue_if_over(half, group);
+                    }
+                    return Err(jump);
                 }
-                return Err(jump);
             }
         }
         if let Some(group) = group.filter(|&group| is_over(half, group)) {
@@ -169,12 +171,12 @@ fn give_up(perl: Perl, half: &Half, id: Id) {
     if !half.alive(id) {
         return;
     }
-    let (group, request) = {
+    let (group, remains) = {
         let mut table = half.table.borrow_mut();
         let group = table.unlink(id.key).map(|group| table.id(group));
         (group, table.remove(id.key))
     };
-    for sv in table::scalars(request, perl) {
+    for sv in table::scalars(remains, perl) {
         // SAFETY: T2: one reference each. Dropping it runs no Perl code.
         drop(unsafe { Owned::from_raw(sv) });
     }
@@ -227,7 +229,8 @@ fn call(
             None => return Ok(None),
         }
     }
-    if let Some((room, len, sv)) = argument {
+    if let Some(argument) = argument {
+        let Argument { room, len, sv } = *argument;
         // SAFETY: T2: the reference has left the table.
         let sv = unsafe { Owned::from_raw(sv) };
         if !cancelled
@@ -258,18 +261,10 @@ fn call(
         return Ok(Some(()));
     };
 
-    let errno = if job.done.errno != 0 {
-        job.done.errno
-    } else {
-        0
-    };
-    let called = if decl.reply == Reply::Status
-        || matches!(
-            decl.reply,
-            Reply::Read | Reply::Write | Reply::Slurp | Reply::Control
-        )
-        || matches!(decl.reply, Reply::Stat | Reply::Lstat)
-    {
+    let errno = job.done.errno;
+    let called = if decl.reply == Reply::Empty {
+        half.across(perl, || perl.call(callback.sv(), &[], errno))?
+    } else if decl.reply.is_status() {
         if matches!(decl.reply, Reply::Stat | Reply::Lstat) {
             set_stat_cache(perl, job);
         }

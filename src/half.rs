@@ -16,7 +16,6 @@ use aio_engine::{Engine, Job, Key, Limits, Op, Priority, ResultPipe};
 use perl_sys::SV;
 use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns, Sv};
 
-use crate::declare;
 use crate::stats::Stats;
 use crate::table::{self, Data, Id, Table};
 use crate::wd::Wds;
@@ -181,7 +180,7 @@ pub fn found(perl: Perl) -> Result<&'static Half> {
         generation: Cell::new(ResultPipe::generation()),
         engine: RefCell::new(Some(Engine::new(pipe, Limits::default()))),
         pipe,
-        table: RefCell::new(Table::new(&declare::GROUP)),
+        table: RefCell::default(),
         nreqs: Cell::new(0),
         next_pri: Cell::new(Priority::default()),
         max_poll_reqs: Cell::new(0),
@@ -347,13 +346,14 @@ impl Half {
     /// A job for `op` of a request that is in the table, counted as outstanding. In memory that
     /// was used before if there is some.
     fn job(&self, key: Key, priority: Priority, op: Op) -> Box<Job> {
-        let new = Job::new(key, priority, op);
         let mut job = match self.spare.borrow_mut().pop() {
             Some(mut job) => {
-                *job = new;
+                job.key = key;
+                job.priority = priority;
+                job.op = op;
                 job
             }
-            None => Box::new(new),
+            None => Box::new(Job::new(key, priority, op)),
         };
         let decl = || self.table.borrow().get(key).decl;
         self.stats.submit(decl, &mut job);
@@ -363,11 +363,11 @@ impl Half {
 
     /// Takes a job back once it has been delivered.
     pub fn recycle(&self, mut job: Box<Job>) {
-        job.op = Op::Nop;
-        job.times = None;
-        job.done = Default::default();
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE {
+            job.op = Op::Nop;
+            job.times = None;
+            job.done = Default::default();
             spare.push(job);
         }
     }
@@ -393,6 +393,7 @@ impl Half {
     /// Calls the next-submit hook, if one is set. What it throws is ignored.
     ///
     /// Perl: runs Perl code.
+    #[inline]
     pub fn submitted(&self, perl: Perl) -> Result<()> {
         let hook = self.hook.borrow_mut().take();
         if let Some(hook) = hook {

@@ -57,9 +57,18 @@ pub struct Extra {
     /// Scalars that only have to stay alive: IO bodies, directory objects.
     pub kept: SmallVec<[*mut SV; 2]>,
     pub data: Option<Data>,
-    /// The third argument of fcntl and ioctl: the kernel's copy, and the scalar that gets it.
-    pub argument: Option<(Vec<u8>, usize, *mut SV)>,
+    pub argument: Option<Box<Argument>>,
     pub members: Option<Box<Group>>,
+}
+
+/// The third argument of fcntl and ioctl.
+pub struct Argument {
+    /// What the kernel reads and writes.
+    pub room: Vec<u8>,
+    /// How much of it is the argument.
+    pub len: usize,
+    /// The scalar that gets it in the end: one reference.
+    pub sv: *mut SV,
 }
 
 /// A data scalar in use by a request.
@@ -129,6 +138,14 @@ impl Default for Group {
 }
 
 impl Request {
+    fn remains(&mut self) -> Remains {
+        Remains {
+            callback: std::mem::replace(&mut self.callback, std::ptr::null_mut()),
+            object: std::mem::replace(&mut self.object, std::ptr::null_mut()),
+            extra: self.extra.take(),
+        }
+    }
+
     pub fn is_group(&self) -> bool {
         self.members().is_some()
     }
@@ -154,20 +171,20 @@ pub struct Table {
     live: usize,
     /// Of the last request.
     serial: u32,
-    vacant: &'static Decl,
 }
 
-impl Table {
-    pub fn new(vacant: &'static Decl) -> Table {
+impl Default for Table {
+    fn default() -> Table {
         Table {
             list: Vec::new(),
             free: NONE,
             live: 0,
             serial: 0,
-            vacant,
         }
     }
+}
 
+impl Table {
     /// Enters a request. `None`: there are as many as keys, or as memory has room for.
     pub fn insert(&mut self, decl: &'static Decl, priority: Priority) -> Option<Key> {
         self.serial = self.serial.wrapping_add(1);
@@ -200,29 +217,19 @@ impl Table {
     }
 
     /// Takes a request out; its scalars are the caller's to release (T2).
-    pub fn remove(&mut self, key: Key) -> Request {
-        let free = self.free;
+    pub fn remove(&mut self, key: Key) -> Remains {
+        let request = &mut self.list[key as usize];
+        let remains = request.remains();
+        request.flags = FREE;
+        request.next = self.free;
         self.free = key;
         self.live -= 1;
-        let vacant = Request {
-            decl: self.vacant,
-            callback: std::ptr::null_mut(),
-            object: std::ptr::null_mut(),
-            extra: None,
-            group: NONE,
-            prev: NONE,
-            next: free,
-            serial: 0,
-            priority: Priority::default(),
-            flags: FREE,
-        };
-        let gone = std::mem::replace(&mut self.list[key as usize], vacant);
         if self.live == 0 && self.list.capacity() > 4096 {
             // A burst must not keep its memory for ever.
             self.list = Vec::new();
             self.free = NONE;
         }
-        gone
+        remains
     }
 
     pub fn get(&self, key: Key) -> &Request {
@@ -261,11 +268,12 @@ impl Table {
     }
 
     /// Empties the table: everything in it is the caller's.
-    pub fn drain(&mut self) -> Vec<Request> {
+    pub fn drain(&mut self) -> Vec<Remains> {
         self.free = NONE;
         self.live = 0;
-        let list = std::mem::take(&mut self.list);
-        list.into_iter().filter(|r| !r.has(FREE)).collect()
+        let mut list = std::mem::take(&mut self.list);
+        let live = list.iter_mut().filter(|r| !r.has(FREE));
+        live.map(Request::remains).collect()
     }
 
     /// Puts a request at the end of a group's list.
@@ -337,21 +345,35 @@ impl Table {
     }
 }
 
+/// What a request that left the table still holds.
+#[must_use]
+pub struct Remains {
+    callback: *mut SV,
+    object: *mut SV,
+    pub extra: Option<Box<Extra>>,
+}
+
+impl Remains {
+    pub fn is_empty(&self) -> bool {
+        self.callback.is_null() && self.object.is_null() && self.extra.is_none()
+    }
+}
+
 /// The scalars of a request that left the table, as one list for [`crate::half::Half::release_all`].
-pub fn scalars(request: Request, perl: Perl) -> SmallVec<[*mut SV; 4]> {
+pub fn scalars(remains: Remains, perl: Perl) -> SmallVec<[*mut SV; 4]> {
     let mut list = SmallVec::new();
-    if !request.object.is_null() {
+    if !remains.object.is_null() {
         // SAFETY: T2: the entry held a reference.
-        perl.cut_key(unsafe { Sv::from_raw(request.object) });
-        list.push(request.object);
+        perl.cut_key(unsafe { Sv::from_raw(remains.object) });
+        list.push(remains.object);
     }
-    if !request.callback.is_null() {
-        list.push(request.callback);
+    if !remains.callback.is_null() {
+        list.push(remains.callback);
     }
-    if let Some(extra) = request.extra {
+    if let Some(extra) = remains.extra {
         list.extend(extra.kept);
-        if let Some((_, _, sv)) = extra.argument {
-            list.push(sv);
+        if let Some(argument) = extra.argument {
+            list.push(argument.sv);
         }
         if let Some(group) = extra.members {
             if !group.feeder.is_null() {
