@@ -22,7 +22,7 @@ const NOT_A_CALLBACK: &str = "callback must be a CODE reference or another calla
 pub struct Parse<'a> {
     pub perl: Perl,
     pub half: &'a Half,
-    pub args: &'a Args,
+    pub args: &'a Args<'a>,
     extra: Option<Box<Extra>>,
 }
 
@@ -119,7 +119,7 @@ pub fn long(perl: Perl, sv: Sv) -> Result<i64> {
 }
 
 impl<'a> Parse<'a> {
-    pub fn new(perl: Perl, half: &'a Half, args: &'a Args) -> Parse<'a> {
+    pub fn new(perl: Perl, half: &'a Half, args: &'a Args<'a>) -> Parse<'a> {
         Parse {
             perl,
             half,
@@ -158,6 +158,12 @@ impl<'a> Parse<'a> {
         Ok(sv)
     }
 
+    /// An argument that is a plain integer, which most numbers are.
+    #[inline]
+    fn plain(&self, i: usize) -> Option<i64> {
+        self.args.raw(i)?.integer()
+    }
+
     /// As [`given`](Parse::given), for a number.
     pub fn given_number(&self, i: usize) -> Result<Option<Sv>> {
         let sv = self.given(i)?;
@@ -168,15 +174,24 @@ impl<'a> Parse<'a> {
     }
 
     pub fn int(&self, i: usize) -> Result<i32> {
+        if let Some(n) = self.plain(i) {
+            return Ok(n as i32);
+        }
         int(self.perl, self.numeric(i)?)
     }
 
     pub fn long(&self, i: usize) -> Result<i64> {
+        if let Some(n) = self.plain(i) {
+            return Ok(n);
+        }
         long(self.perl, self.numeric(i)?)
     }
 
     /// An integer, or `default` for `undef`.
     pub fn long_or(&self, i: usize, default: i64) -> Result<i64> {
+        if let Some(n) = self.plain(i) {
+            return Ok(n);
+        }
         match self.given_number(i)? {
             Some(sv) => long(self.perl, sv),
             None => Ok(default),
@@ -195,6 +210,9 @@ impl<'a> Parse<'a> {
     /// A length: `Err` inside is an errno. Negative and absurd numbers are invalid; `undef` is
     /// `default`.
     pub fn length(&self, i: usize, default: u64) -> Result<std::result::Result<u64, i32>> {
+        if let Some(n) = self.plain(i) {
+            return Ok(u64::try_from(n).map_err(|_| libc::EINVAL));
+        }
         let Some(sv) = self.given_number(i)? else {
             return Ok(Ok(default));
         };
@@ -282,6 +300,9 @@ impl<'a> Parse<'a> {
 
     /// An offset that may be left out: then, and if it is negative, the file position.
     pub fn position(&self, i: usize) -> Result<Option<i64>> {
+        if let Some(n) = self.plain(i) {
+            return Ok((n >= 0).then_some(n));
+        }
         match self.given_number(i)? {
             Some(sv) => Ok(Some(long(self.perl, sv)?).filter(|&offset| offset >= 0)),
             None => Ok(None),
@@ -351,7 +372,7 @@ impl<'a> Parse<'a> {
             let ptr = heap.as_ptr();
             self.half.hold(perl, sv, None);
             self.extra().data = Some(Data {
-                heap: Some(heap),
+                heap: Some(Box::new(heap)),
                 ..Data::new(sv, from)
             });
             // SAFETY: the buffer has `need` octets, and is kept until the job is back.

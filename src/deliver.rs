@@ -415,9 +415,8 @@ fn store(
             (data.source != data.sv).then(|| Owned::from_raw(data.source)),
         )
     };
-    let back = half.let_go(perl, &data);
+    let (back, held) = half.let_go(perl, &data);
     // Another request may still hold the scalar; the value is stored all the same.
-    let held = half.is_held(sv.sv());
     if held {
         sv.sv().set_readonly(false);
     }

@@ -304,7 +304,7 @@ impl Half {
 
     /// Gives a data scalar back without a result.
     pub fn drop_data(&self, perl: Perl, data: &Data) {
-        if let Buffered::Lost { ptr, own: true } = self.let_go(perl, data) {
+        if let (Buffered::Lost { ptr, own: true }, _) = self.let_go(perl, data) {
             // SAFETY: the scalar has another buffer; nothing refers to this one.
             unsafe { perl.free_buffer(ptr) }
         }
@@ -452,11 +452,12 @@ impl Half {
         }
     }
 
-    /// Ends one request's hold and tells where the buffer is now.
-    pub fn let_go(&self, perl: Perl, data: &Data) -> Buffered {
+    /// Ends one request's hold, and tells where the buffer is now and whether another request
+    /// holds the scalar.
+    pub fn let_go(&self, perl: Perl, data: &Data) -> (Buffered, bool) {
         let mut holds = self.holds.borrow_mut();
         let Entry::Occupied(mut place) = holds.entry(data.sv) else {
-            return Buffered::InPlace { own: false };
+            return (Buffered::InPlace { own: false }, false);
         };
         let hold = place.get_mut();
         // SAFETY: T2: the request holds a reference.
@@ -473,11 +474,12 @@ impl Half {
                 };
             }
         }
-        if hold.requests == 0 {
+        let held = hold.requests > 0;
+        if !held {
             sv.set_readonly(hold.was_readonly);
             place.remove();
         }
-        back
+        (back, held)
     }
 }
 

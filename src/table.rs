@@ -82,7 +82,7 @@ pub struct Data {
     /// The scalar's own buffer is in use: it is pinned. Only one request at a time does that.
     pub pinned: bool,
     /// The buffer of a read that cannot use the scalar's own.
-    pub heap: Option<Heap>,
+    pub heap: Option<Box<Heap>>,
 }
 
 impl Data {
@@ -224,7 +224,7 @@ impl Table {
         request.next = self.free;
         self.free = key;
         self.live -= 1;
-        if self.live == 0 && self.list.capacity() > 4096 {
+        if self.live == 0 && self.list.capacity() > 32768 {
             // A burst must not keep its memory for ever.
             self.list = Vec::new();
             self.free = NONE;
@@ -371,7 +371,7 @@ pub fn scalars(remains: Remains, perl: Perl) -> SmallVec<[*mut SV; 4]> {
         list.push(remains.callback);
     }
     if let Some(extra) = remains.extra {
-        list.extend(extra.kept);
+        list.extend_from_slice(&extra.kept);
         if let Some(argument) = extra.argument {
             list.push(argument.sv);
         }

@@ -227,13 +227,13 @@ xs_dec (void *perl, SV *sv)
 const struct xs_layout
 {
   size_t flags;            /* offset, of 32 bits */
-  U32 defined, ref, string, number, magic, readonly, utf8, cow, object;
+  U32 defined, ref, string, number, integer, magic, readonly, utf8, cow, object;
   U32 type, io, code, array, hash, glob, lvalue;
   U32 glob_bits, glob_body;   /* a glob or an lvalue: flags & glob_bits == glob_body */
 } xs_layout = {
   offsetof (SV, sv_flags),
   SVf_IOK | SVf_NOK | SVf_POK | SVf_ROK | SVp_IOK | SVp_NOK | SVp_POK | SVpgv_GP,
-  SVf_ROK, SVf_POK, SVf_IOK | SVf_NOK, SVs_GMG, SVf_READONLY | SVf_PROTECT, SVf_UTF8, SVf_IsCOW, SVs_OBJECT,
+  SVf_ROK, SVf_POK, SVf_IOK | SVf_NOK, SVf_IOK, SVs_GMG, SVf_READONLY | SVf_PROTECT, SVf_UTF8, SVf_IsCOW, SVs_OBJECT,
   SVTYPEMASK, SVt_PVIO, SVt_PVCV, SVt_PVAV, SVt_PVHV, SVt_PVGV, SVt_PVLV,
   SVp_POK | SVpgv_GP, SVpgv_GP
 };
@@ -309,6 +309,9 @@ xs_number (void *perl, SV *sv, struct xs_number *n)
   );
   return 0;
 }
+
+/* The integer that a scalar has, one above the signed range wrapped. */
+IV xs_ivx (SV *sv) { return SvIVX (sv); }
 
 int
 xs_nv (void *perl, SV *sv, NV *nv)
@@ -1120,6 +1123,13 @@ xs_own_buffer (void *perl, SV *sv, size_t need, char **ptr)
 {
   THX (perl);
   int cannot = 0;
+  if (SvPOK (sv) && SvLEN (sv) > need && !SvTHINKFIRST (sv) && !SvUTF8 (sv) && !SvOOK (sv)
+      && !SvGMAGICAL (sv))
+    {
+      SvPOK_only (sv);
+      *ptr = SvPVX (sv);
+      return 0;
+    }
   GUARD (
     if (SvREADONLY (sv))
       Perl_croak_no_modify ();

@@ -77,6 +77,7 @@ pub struct Layout {
     pub reference: u32,
     pub string: u32,
     pub number: u32,
+    pub integer: u32,
     pub magic: u32,
     pub readonly: u32,
     pub utf8: u32,
@@ -116,6 +117,7 @@ extern "C" {
     pub fn xs_referent(sv: *mut SV) -> *mut SV;
     pub fn xs_fetch(perl: Interpreter, sv: *mut SV, out: *mut *mut SV) -> c_int;
     pub fn xs_number(perl: Interpreter, sv: *mut SV, out: *mut Number) -> c_int;
+    pub fn xs_ivx(sv: *mut SV) -> IV;
     pub fn xs_nv(perl: Interpreter, sv: *mut SV, out: *mut f64) -> c_int;
     pub fn xs_looks_like_number(sv: *mut SV) -> c_int;
     pub fn xs_true(perl: Interpreter, sv: *mut SV, out: *mut c_int) -> c_int;

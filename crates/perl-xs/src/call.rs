@@ -32,31 +32,21 @@ const INLINE: usize = 8;
 ///
 /// They are copied off perl's stack, which moves when Perl code runs. perl's stack does not
 /// count references, so before Perl code runs the arguments are kept alive by temporaries.
-pub struct Args {
+pub struct Args<'a> {
     perl: Perl,
-    inline: [*mut SV; INLINE],
-    more: Vec<*mut SV>,
-    len: usize,
+    given: &'a [*mut SV],
     kept: Cell<bool>,
     data: *const c_void,
     name: &'static str,
 }
 
-impl Args {
-    fn slice(&self) -> &[*mut SV] {
-        if self.len <= INLINE {
-            &self.inline[..self.len]
-        } else {
-            &self.more
-        }
-    }
-
+impl Args<'_> {
     pub fn len(&self) -> usize {
-        self.len
+        self.given.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.given.is_empty()
     }
 
     /// The name that was defined, with its package.
@@ -70,14 +60,16 @@ impl Args {
     }
 
     /// Argument `i` as it is.
+    #[inline]
     pub fn raw(&self, i: usize) -> Option<Sv> {
         // SAFETY: an argument lives as long as the call, by the caller or by `keep`.
-        self.slice().get(i).map(|&sv| unsafe { Sv::from_raw(sv) })
+        self.given.get(i).map(|&sv| unsafe { Sv::from_raw(sv) })
     }
 
     /// The value of argument `i`; `undef` where there is none.
     ///
     /// Perl: runs Perl code if it is magical.
+    #[inline]
     pub fn get(&self, i: usize) -> Result<Sv> {
         let Some(sv) = self.raw(i) else {
             return Ok(self.perl.undef());
@@ -94,7 +86,7 @@ impl Args {
     /// Keeps all arguments alive while Perl code runs.
     pub fn keep(&self) {
         if !self.kept.replace(true) {
-            for &sv in self.slice() {
+            for &sv in self.given {
                 // SAFETY: they are alive now; the new reference goes to perl's temporaries.
                 unsafe {
                     sys::xs_inc(sv);
@@ -144,23 +136,25 @@ unsafe extern "C" fn run(
             let definition = &*(entry.data.cast::<(Definition, &'static str)>());
             (&definition.0, definition.1)
         };
-        let len = items as usize;
         let mut inline = [std::ptr::null_mut(); INLINE];
-        let mut more = Vec::new();
+        let more;
         // SAFETY: `items` scalars stand at `args`.
-        let given = unsafe { std::slice::from_raw_parts(args, len) };
-        if len <= INLINE {
-            inline[..len].copy_from_slice(given);
-        } else {
-            more.extend_from_slice(given);
-        }
+        let given = unsafe { std::slice::from_raw_parts(args, items as usize) };
+        let given = match inline.get_mut(..given.len()) {
+            Some(inline) => {
+                inline.copy_from_slice(given);
+                &*inline
+            }
+            None => {
+                more = given.to_vec();
+                &more[..]
+            }
+        };
         (definition.body)(
             perl,
             &Args {
                 perl,
-                inline,
-                more,
-                len,
+                given,
                 kept: Cell::new(false),
                 data: definition.data,
                 name,

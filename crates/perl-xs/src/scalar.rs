@@ -90,6 +90,7 @@ views! {
     is_ref reference "A reference.";
     has_string string "Has a string value.";
     has_number number "Has a numeric value.";
+    has_integer integer "Has an integer as its numeric value.";
     is_magical magic "Tied or otherwise magical to read.";
     is_readonly readonly "May not be modified.";
     is_cow cow "Shares its buffer with others.";
@@ -168,6 +169,14 @@ impl Sv {
         self.view()
             .is_ref()
             .then(|| Sv(unsafe { sys::xs_referent(self.0) }))
+    }
+
+    /// The integer that it has, if that is its plain value; one above the signed range is wrapped.
+    #[inline]
+    pub fn integer(self) -> Option<IV> {
+        let view = self.view();
+        // SAFETY: it has one.
+        (view.has_integer() && !view.is_magical()).then(|| unsafe { sys::xs_ivx(self.0) })
     }
 
     pub fn looks_like_number(self) -> bool {
