@@ -41,6 +41,8 @@ pub struct Engine {
     /// The owner is one that lingers: it will look for the result of what it submits, so a
     /// worker need not be in a hurry to announce it.
     polls: Cell<bool>,
+    /// The workers may have the owner's processor.
+    away: Cell<bool>,
     /// Workers started, ever.
     starts: Cell<u64>,
     /// Not `Send`: the owner's thread.
@@ -64,6 +66,11 @@ const HANDFUL: usize = 16;
 /// The largest batch to sleep for, and how long at most.
 const GATHER: usize = 64;
 const GATHER_TIME: Duration = Duration::from_micros(100);
+
+/// With so much ready, the workers are busy for long whatever the owner does: it sleeps until half
+/// as many results wait, or for this time.
+const FLOOD: usize = 256;
+const FLOOD_TIME: Duration = Duration::from_micros(300);
 
 /// See [`Engine::counts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +106,7 @@ impl Engine {
             limits: Cell::new(limits),
             threads: RefCell::new(Vec::new()),
             short_handed: Cell::new(false),
+            away: Cell::new(false),
             starts: Cell::new(0),
             pay: Cell::new(Pay::default()),
             gather_pay: Cell::new(Pay::default()),
@@ -135,6 +143,7 @@ impl Engine {
     /// come back like others; their mark stays until [`unmark`](Engine::unmark).
     pub fn take(&self) -> Option<Box<Job>> {
         let job = self.batch.take(&self.shared.results);
+        self.back();
         if job.is_none() {
             let polls = self.lingered.replace(false) && self.polls.get();
             self.polls.set(polls);
@@ -223,6 +232,7 @@ impl Engine {
     /// [`announce`](Engine::announce) must be called before the owner lets anybody else look at
     /// the descriptor.
     pub fn linger(&self) -> Wait {
+        self.back();
         let results = &self.shared.results;
         self.lingered.set(true);
         self.polls.set(self.shared.several.load(Ordering::Relaxed));
@@ -236,6 +246,14 @@ impl Engine {
             }
         }
         let ready = self.shared.pool.ready();
+        if ready >= FLOOD {
+            if self.batch.settle_for(results, (ready / 4).min(FLOOD)) {
+                return Wait::Over;
+            }
+            self.away.set(true);
+            self.shared.pool.away();
+            return Wait::BlockFor(FLOOD_TIME);
+        }
         if ready >= BACKLOG {
             let found = self.gather((ready / 2).min(HANDFUL));
             return match found || self.batch.settle_for(results, (ready / 2).min(GATHER)) {
@@ -264,6 +282,13 @@ impl Engine {
         self.polls
             .set(found && self.shared.several.load(Ordering::Relaxed));
         found
+    }
+
+    /// The owner does not block any more.
+    fn back(&self) {
+        if self.away.replace(false) {
+            self.shared.pool.back();
+        }
     }
 
     /// Looks for a result if that has paid lately.

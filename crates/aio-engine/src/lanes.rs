@@ -61,7 +61,7 @@ impl<T> Lanes<T> {
         if queue.is_empty() {
             self.mask &= !(1 << lane);
             // A burst must not keep its memory for ever.
-            if queue.capacity() > 4096 {
+            if queue.capacity() > 32768 {
                 *queue = VecDeque::new();
             }
         }

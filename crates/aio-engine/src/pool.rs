@@ -10,7 +10,8 @@
 //! R4  Short jobs are done soonest by few workers: more of them only wait for each other's locks
 //!     and processors. So beyond `steady` workers nobody is woken at once. One sleeper watches
 //!     instead, with a short timeout, and joins in when jobs take long: then workers block, and
-//!     processors are idle.
+//!     processors are idle. While the owner blocks with much ready, one more is woken for its
+//!     processor, as a guest: it leaves at its first look after the owner's return.
 //! R5  A worker at a job with work for several may call a sleeper to help. Whatever is ready
 //!     comes first; workers are started for that as long as there are few.
 //! R6  Every count but `returning` changes under the ready lock, in the place that makes the
@@ -62,6 +63,8 @@ pub struct Pool<T> {
     /// The owner may use the slot: no worker has been told to end that has not noticed, and the
     /// limit is not 0. Only the owner reads and writes it.
     direct: AtomicBool,
+    /// The owner blocks: its processor is free (R4). A hint, so relaxed access is enough.
+    away: AtomicBool,
     /// Sleeping workers wait here.
     wake: Condvar,
     /// So many workers are woken without asking whether it pays (R4).
@@ -98,6 +101,8 @@ struct State<T> {
     called: usize,
     /// Workers that have a job, or come from one.
     active: usize,
+    /// So many of those are guests (R4).
+    guests: usize,
     /// One of the sleepers watches (R4).
     watching: bool,
     /// Jobs that workers have taken out of the lanes.
@@ -191,6 +196,7 @@ impl<T> Pool<T> {
                     asleep: 0,
                     called: 0,
                     active: 0,
+                    guests: 0,
                     watching: false,
                     taken: 0,
                     calls: 0,
@@ -203,6 +209,7 @@ impl<T> Pool<T> {
             ready: Padded(AtomicUsize::new(0)),
             slot: Padded(Slot::default()),
             direct: AtomicBool::new(false),
+            away: AtomicBool::new(false),
             wake: Condvar::new(),
         }
     }
@@ -216,12 +223,17 @@ impl<T> Pool<T> {
         state.starting + state.called + returning.saturating_sub(given)
     }
 
+    /// So many workers may be at work without asking whether it pays (R4).
+    fn room(&self) -> usize {
+        self.steady + usize::from(self.away.load(Ordering::Relaxed))
+    }
+
     /// R1. True if a signal is to be sent.
     fn call_sleeper(&self, state: &mut State<T>) -> bool {
         if state.lanes.is_empty() || state.asleep == state.called || self.on_the_way(state) > 0 {
             return false;
         }
-        if state.active >= self.steady && state.watching {
+        if state.active >= self.room() && state.watching {
             return false;
         }
         state.called += 1;
@@ -339,9 +351,27 @@ impl<T> Pool<T> {
         lock(&self.shared.state).threads
     }
 
+    /// The owner is about to block for some time with much ready: a worker may have its processor
+    /// until it is [`back`](Pool::back).
+    pub fn away(&self) {
+        self.away.store(true, Ordering::Relaxed);
+        let mut state = lock(&self.shared.state);
+        let call = self.call_sleeper(&mut state);
+        self.unlock(state, call);
+    }
+
+    pub fn back(&self) {
+        self.away.store(false, Ordering::Relaxed);
+    }
+
+    /// Workers that have a job, or come from one.
+    pub fn active(&self) -> usize {
+        lock(&self.shared.state).active
+    }
+
     /// Are there no more workers at work than leave a processor for the owner?
     pub fn spares_owner(&self) -> bool {
-        lock(&self.shared.state).active <= self.steady
+        self.active() <= self.steady
     }
 
     /// How many signals have been sent to sleeping workers.
@@ -419,7 +449,12 @@ impl<T> Pool<T> {
                 look.settle();
                 self.shared.returning.fetch_sub(1, Ordering::Release);
                 // Only now: see `on_the_way`.
-                return self.slot.withdraw();
+                let item = self.slot.withdraw();
+                if item.is_none() {
+                    // The pool was closed.
+                    lock(&self.shared.state).active -= 1;
+                }
+                return item;
             }
         }
         look.settle();
@@ -439,7 +474,13 @@ impl<T> Pool<T> {
         let mut watch: Option<Watch> = None;
         loop {
             let ends = state.closing || state.leaving > 0;
-            let mut joins = active || state.active < self.steady;
+            let room = self.room();
+            if active && state.guests > 0 && state.active > room {
+                state.guests -= 1;
+                state.active -= 1;
+                active = false;
+            }
+            let mut joins = active || state.active < room;
             if let Some(w) = watch.as_mut().filter(|w| w.left() == Duration::ZERO) {
                 let quiet = state.taken == w.taken;
                 if state.lanes.is_empty() && quiet {
@@ -469,7 +510,11 @@ impl<T> Pool<T> {
             }
             if joins {
                 if let Some(item) = state.lanes.take() {
-                    state.active += usize::from(!active);
+                    if !active {
+                        state.active += 1;
+                        state.guests +=
+                            usize::from(state.active > self.steady && room > self.steady);
+                    }
                     state.taken += 1;
                     self.ready.store(state.lanes.len(), Ordering::Relaxed);
                     let call = self.call_sleeper(&mut state);
@@ -486,8 +531,11 @@ impl<T> Pool<T> {
                     return Some(item);
                 }
             }
-            state.active -= usize::from(active);
-            active = false;
+            if active {
+                state.active -= 1;
+                state.guests = state.guests.min(state.active);
+                active = false;
+            }
 
             if watch.is_none() && !state.watching && !state.lanes.is_empty() {
                 watch = Some(Watch::new(state.taken));

@@ -91,6 +91,11 @@ fn end(pool: &Pool<u32>, workers: Vec<thread::JoinHandle<()>>) {
     for worker in workers {
         worker.join().unwrap();
     }
+    assert_eq!(
+        pool.active(),
+        0,
+        "workers that have ended are on the account"
+    );
 }
 
 /// Counts, and lets others wait for a count.
@@ -155,6 +160,29 @@ fn two_workers_share_a_burst() {
 fn two_workers_lingering_and_asleep() {
     submit(&[2, 1], 2, true);
     submit(&[1, 2], 2, true);
+}
+
+/// An owner that blocks lends its processor to a second worker, which leaves when it is back: no
+/// job stays behind with it.
+#[test]
+fn an_owner_that_was_away_finds_its_jobs_done() {
+    for linger in [false, true] {
+        model(move || {
+            let (pool, done, mut workers) = setup(2);
+            for n in 0..2 {
+                let need = pool.put(Priority::default(), Box::new(n));
+                staff(&pool, &done, &mut workers, linger, need);
+            }
+            pool.away();
+            thread::yield_now();
+            pool.back();
+            done.wait_for(2);
+            let need = pool.put(Priority::default(), Box::new(2));
+            staff(&pool, &done, &mut workers, linger, need);
+            done.wait_for(3);
+            end(&pool, workers);
+        });
+    }
 }
 
 /// Two jobs that wait for each other: neither may be left to the worker that has the other,
