@@ -11,7 +11,7 @@ use std::ffi::CString;
 use aio_engine::{Arg, Buffer, Heap, Op, Path, Target};
 use perl_xs::{Args, Fail, Number, Owned, Perl, Result, Room, Sv};
 
-use crate::half::Half;
+use crate::half::{Half, Use};
 use crate::table::{Argument, Data, Extra};
 use crate::wd;
 
@@ -370,7 +370,7 @@ impl<'a> Parse<'a> {
             let prefix = self.data_bytes(value, "data")?;
             heap.put(prefix.get(..from).unwrap_or(prefix));
             let ptr = heap.as_ptr();
-            self.half.hold(perl, sv, None);
+            self.half.hold(perl, sv, Use::Apart);
             self.extra().data = Some(Data {
                 heap: Some(Box::new(heap)),
                 ..Data::new(sv, from)
@@ -381,7 +381,7 @@ impl<'a> Parse<'a> {
         }
         match perl.own_buffer(sv, need)? {
             Room::Yes(ptr) => {
-                self.half.hold(perl, sv, Some(ptr));
+                self.half.hold(perl, sv, Use::Fill(ptr));
                 self.extra().data = Some(Data {
                     pinned: true,
                     ..Data::new(sv, from)
@@ -420,35 +420,47 @@ impl<'a> Parse<'a> {
             return Fail::croak("no data scalar");
         };
         let view = sv.view();
-        // A plain string is used where it is; everything else (numbers, objects, magic, UTF-8,
-        // shared buffers) as a copy, which shares the buffer where perl can.
+        // A plain string is used where it is, by any number of writes; everything else (numbers,
+        // objects, magic, UTF-8, shared buffers, one that a read fills) as a copy, which shares
+        // the buffer where perl can.
         let plain = view.has_string()
             && !view.is_ref()
             && !view.is_magical()
             && !view.is_utf8()
-            && !view.is_cow()
-            && !view.is_glob()
-            && !self.half.is_held(sv);
-        let (source, ptr) = if plain {
+            && !view.is_glob();
+        let cow = plain && view.is_cow();
+        let joined = match cow {
+            true => self.half.join_copy(perl, sv, bytes)?,
+            false => None,
+        };
+        let (source, ptr) = if plain && !cow && self.half.join(sv, bytes) {
+            (None, bytes.as_ptr().cast_mut())
+        } else if plain && !cow && !self.half.is_held(sv) {
             // SAFETY: a plain string of its own, which no request holds.
             let ptr = unsafe { perl.plain_buffer(sv) };
-            self.half.hold(perl, sv, Some(ptr));
-            (sv.own(), ptr)
+            self.half.hold(perl, sv, Use::Read(ptr));
+            (None, ptr)
+        } else if joined.is_some() {
+            (joined, bytes.as_ptr().cast_mut())
         } else {
-            let copy = if view.is_cow() && !view.is_utf8() && !view.is_magical() {
-                perl.new_copy(sv)
-            } else {
-                perl.new_bytes(bytes)
+            let copy = match cow {
+                true => perl.new_copy(sv),
+                false => perl.new_bytes(bytes),
             };
-            let ptr = self.data_bytes(copy.sv(), "data")?.as_ptr().cast_mut();
-            self.half.hold(perl, sv, None);
-            (copy, ptr)
+            let ptr = self.data_bytes(copy.sv(), "data")?.as_ptr();
+            let shares = cow && ptr == bytes.as_ptr();
+            let how = match shares {
+                true => Use::Copy(copy.sv().raw()),
+                false => Use::Apart,
+            };
+            self.half.hold(perl, sv, how);
+            (Some(copy), ptr.cast_mut())
         };
         let mut data = Data {
-            pinned: plain,
+            pinned: source.is_none(),
             ..Data::new(sv, from)
         };
-        if source.sv() != sv {
+        if let Some(source) = source {
             data.source = source.into_raw();
         }
         self.extra().data = Some(data);
@@ -468,7 +480,7 @@ impl<'a> Parse<'a> {
         }
         self.args.get(i)?;
         crate::direct::unmap(self.perl, sv)?;
-        self.half.hold(self.perl, sv, None);
+        self.half.hold(self.perl, sv, Use::Apart);
         self.extra().data = Some(Data::new(sv, 0));
         Ok(())
     }

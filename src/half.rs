@@ -9,7 +9,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::{Entry, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use aio_engine::{Engine, Job, Key, Limits, Op, Priority, ResultPipe};
@@ -125,10 +124,40 @@ impl Hasher for ByAddress {
 }
 
 struct Hold {
-    /// The pinned buffer and its capacity, if one is.
-    buffer: Option<(NonNull<u8>, usize)>,
+    lent: Lent,
     requests: u32,
     was_readonly: bool,
+}
+
+/// What requests use of a scalar that they hold.
+#[derive(Clone, Copy)]
+enum Lent {
+    Nothing,
+    /// Its buffer, pinned: so many read from it, or one writes to it and `shared` is false.
+    Buffer {
+        ptr: *mut u8,
+        /// 0 if it is not perl's.
+        cap: usize,
+        users: u32,
+        shared: bool,
+    },
+    /// A copy that has the same buffer, by copy-on-write: so many have it for their `source`.
+    Copy {
+        copy: *mut SV,
+        users: u32,
+    },
+}
+
+/// How a request uses a scalar.
+pub enum Use {
+    /// Not at all while it is executed.
+    Apart,
+    /// It writes to the buffer, which is where `own_buffer` said.
+    Fill(*mut u8),
+    /// It reads from the buffer, which is where `plain_buffer` said.
+    Read(*mut u8),
+    /// It reads from a copy that shares the buffer.
+    Copy(*mut SV),
 }
 
 /// The interpreter that owns the module (H1).
@@ -415,9 +444,9 @@ impl Half {
             // SAFETY: T2: requests hold the scalar.
             let sv = unsafe { Sv::from_raw(sv) };
             sv.set_readonly(!on || hold.was_readonly);
-            if let Some((ptr, cap)) = hold.buffer {
+            if let Lent::Buffer { ptr, cap, .. } = hold.lent {
                 // SAFETY: ptr and cap are what was pinned.
-                unsafe { perl_xs::lend_buffer(sv, ptr.as_ptr(), if on { cap } else { 0 }) }
+                unsafe { perl_xs::lend_buffer(sv, ptr, if on { cap } else { 0 }) }
             }
         }
     }
@@ -435,21 +464,76 @@ impl Half {
         self.holds.borrow().contains_key(&sv.raw())
     }
 
-    /// Holds a scalar read-only for a request, and its buffer in place if `pin` gives it.
-    pub fn hold(&self, perl: Perl, sv: Sv, pin: Option<*mut u8>) {
+    /// Holds a scalar read-only for a request, and in place what it uses. A buffer is lent to
+    /// the first only: those that come later ask [`join`](Half::join), or work on one of their own.
+    pub fn hold(&self, perl: Perl, sv: Sv, how: Use) {
         let mut holds = self.holds.borrow_mut();
         let hold = holds.entry(sv.raw()).or_insert_with(|| Hold {
+            lent: Lent::Nothing,
             requests: 0,
             was_readonly: sv.view().is_readonly(),
-            buffer: None,
         });
         hold.requests += 1;
         sv.set_readonly(true);
-        if let (Some(ptr), None) = (pin.and_then(NonNull::new), hold.buffer) {
-            // SAFETY: the caller made it own that buffer. Only the first request pins: later
-            // ones work on a buffer of their own.
-            hold.buffer = Some((ptr, unsafe { perl.pin(sv) }));
+        if !matches!(hold.lent, Lent::Nothing) {
+            return;
         }
+        let pin = |ptr, shared| Lent::Buffer {
+            ptr,
+            // SAFETY: the caller made it own that buffer, and nobody else has it.
+            cap: unsafe { perl.pin(sv) },
+            users: 1,
+            shared,
+        };
+        hold.lent = match how {
+            Use::Apart => Lent::Nothing,
+            Use::Fill(ptr) => pin(ptr, false),
+            Use::Read(ptr) => pin(ptr, true),
+            Use::Copy(copy) => Lent::Copy { copy, users: 1 },
+        };
+    }
+
+    /// Joins the requests that read from a scalar's buffer where it is, if that still is its
+    /// `string`.
+    pub fn join(&self, sv: Sv, string: &[u8]) -> bool {
+        let mut holds = self.holds.borrow_mut();
+        let Some(hold) = holds.get_mut(&sv.raw()) else {
+            return false;
+        };
+        match &mut hold.lent {
+            Lent::Buffer {
+                ptr,
+                users,
+                shared: true,
+                ..
+            } if ptr.cast_const() == string.as_ptr() => *users += 1,
+            _ => return false,
+        }
+        hold.requests += 1;
+        sv.set_readonly(true);
+        true
+    }
+
+    /// Joins the requests that read from a copy of a scalar, if that has the same buffer as its
+    /// `string`, which is shared by copy-on-write. One more reference to the copy.
+    pub fn join_copy(&self, perl: Perl, sv: Sv, string: &[u8]) -> Result<Option<Owned>> {
+        let mut holds = self.holds.borrow_mut();
+        let Some(hold) = holds.get_mut(&sv.raw()) else {
+            return Ok(None);
+        };
+        let Lent::Copy { copy, users } = &mut hold.lent else {
+            return Ok(None);
+        };
+        // SAFETY: a request that has it is not done: it would not be here otherwise.
+        let copy = unsafe { Sv::from_raw(*copy) };
+        let theirs = perl.bytes(copy)?.unwrap_or(&[]);
+        if !std::ptr::eq(theirs, string) {
+            return Ok(None);
+        }
+        *users += 1;
+        hold.requests += 1;
+        sv.set_readonly(true);
+        Ok(Some(copy.own()))
     }
 
     /// Ends one request's hold, and tells where the buffer is now and whether another request
@@ -464,15 +548,28 @@ impl Half {
         let sv = unsafe { Sv::from_raw(data.sv) };
         hold.requests -= 1;
         let mut back = Buffered::InPlace { own: false };
-        if data.pinned {
-            if let Some((ptr, cap)) = hold.buffer.take() {
-                let ptr = ptr.as_ptr();
-                // SAFETY: ptr and cap are what `hold` pinned.
-                back = match unsafe { perl.unpin(sv, ptr, cap) } {
-                    true => Buffered::InPlace { own: cap > 0 },
-                    false => Buffered::Lost { ptr, own: cap > 0 },
-                };
+        match &mut hold.lent {
+            Lent::Buffer {
+                ptr, cap, users, ..
+            } if data.pinned => {
+                *users -= 1;
+                if *users == 0 {
+                    let (ptr, own) = (*ptr, *cap > 0);
+                    // SAFETY: ptr and cap are what `hold` pinned.
+                    back = match unsafe { perl.unpin(sv, ptr, *cap) } {
+                        true => Buffered::InPlace { own },
+                        false => Buffered::Lost { ptr, own },
+                    };
+                    hold.lent = Lent::Nothing;
+                }
             }
+            Lent::Copy { copy, users } if *copy == data.source => {
+                *users -= 1;
+                if *users == 0 {
+                    hold.lent = Lent::Nothing;
+                }
+            }
+            _ => {}
         }
         let held = hold.requests > 0;
         if !held {

@@ -8,6 +8,7 @@ use AIOPaths;
 use B ();
 use Fcntl qw(:DEFAULT :seek);
 use IO::AIO;
+use POSIX ();
 
 my $dir  = scratch;
 my $file = spew "$dir/file", "0123456789";
@@ -292,6 +293,57 @@ SKIP: {
    release;
    is $done, 2, "two writes from one scalar";
    ok eval { $shared .= "!"; 1 }, "... which is writable then";
+}
+
+# ---- many writes from one scalar: none copies it
+sub resident {
+   open my $statm, "<", "/proc/self/statm" or return;
+   my (undef, $pages) = split " ", <$statm>;
+   return $pages * POSIX::sysconf (POSIX::_SC_PAGESIZE ());
+}
+for my $kind ("a string", "a copy-on-write string") {
+   my $data = join "", map chr (32 + $_ % 95), 1 .. 1 << 20;
+   my $copy = $data if $kind =~ /copy/;
+   my $cow  = B::svref_2object (\$data)->FLAGS & 0x1000_0000;   # SVf_IsCOW
+   is !!$cow, $kind =~ /copy/, "$kind is what it is called";
+   my $before = resident;
+   my %got;
+   hold;
+   my @reqs = map { my $n = $_; aio_write $fh, $n * 4, 4, $data, $n * 4, sub { $got{ $_[0] }++ } } 0 .. 299;
+   SKIP: {
+      my $now = resident;
+      defined $now or skip "no /proc/self/statm to learn the memory in use from", 1;
+      cmp_ok $now - $before, "<", 30 << 20, "$kind: 300 writes of 1 MiB take no copies";
+   }
+   # The first, which began the use, goes before the others.
+   $reqs[0]->cancel;
+   undef @reqs;
+   IO::AIO::min_parallel 4;
+   IO::AIO::max_poll_reqs 20;
+   IO::AIO::poll;
+   IO::AIO::max_poll_reqs 0;
+   cmp_ok $got{4}, "<", 299, "... some are done";
+   ok !eval { $data .= "x"; 1 }, "... but it is read-only until the last is";
+   drain;
+   is_deeply \%got, { 4 => 299 }, "... each but a cancelled one writes";
+   is substr (slurp ($file), 4, 1196), substr ($data, 4, 1196), "... the octets";
+   ok eval { $data .= "x"; 1 }, "... and the scalar is writable";
+   is length $data, (1 << 20) + 1, "... with its value";
+   truncate $fh, 10;
+}
+# perl gives even a read-only scalar another buffer to upgrade it
+{
+   my $data = "\xe9" x 100;
+   hold;
+   my $done = 0;
+   aio_write $fh, 0, 100, $data, 0, sub { $done += $_[0] } for 1 .. 3;
+   utf8::upgrade ($data);
+   aio_write $fh, 100, 100, $data, 0, sub { $done += $_[0] } for 1 .. 2;
+   release;
+   is $done, 500, "writes from a scalar that is upgraded meanwhile";
+   is slurp ($file), "\xe9" x 200, "... write what it was, and what it is";
+   ok eval { $data .= "!"; 1 }, "... and it is writable then";
+   truncate $fh, 10;
 }
 
 done_testing;

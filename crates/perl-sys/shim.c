@@ -414,10 +414,19 @@ SV *xs_new_iv (void *perl, IV iv) { THX (perl); return newSViv (iv); }
 SV *xs_new_uv (void *perl, UV uv) { THX (perl); return newSVuv (uv); }
 SV *xs_new_nv (void *perl, NV nv) { THX (perl); return newSVnv (nv); }
 SV *xs_new_bytes (void *perl, const char *ptr, size_t len) { THX (perl); return newSVpvn (ptr, len); }
-SV *xs_new_copy (void *perl, SV *sv) { THX (perl); return newSVsv (sv); }
 SV *xs_new_ref (void *perl, SV *sv) { THX (perl); return newRV_inc (sv); }
 SV *xs_new_ref_noinc (void *perl, SV *sv) { THX (perl); return newRV_noinc (sv); }
 SV *xs_yes_no (int yes) { dTHX; return yes ? &PL_sv_yes : &PL_sv_no; }
+
+/* Of a scalar that has been fetched. Shares the buffer as perl's own assignment does. */
+SV *
+xs_new_copy (void *perl, SV *sv)
+{
+  THX (perl);
+  SV *copy = newSV (0);
+  sv_setsv_flags (copy, sv, SV_COW_SHARED_HASH_KEYS | SV_COW_OTHER_PVS | SV_NOSTEAL);
+  return copy;
+}
 
 SV *
 xs_new_av (void *perl, size_t room)
@@ -1239,7 +1248,7 @@ XS (xs_assign)
 {
   dXSARGS;
   if (items == 2)
-    sv_setsv_flags (ST (0), ST (1), SV_DO_COW_SVSETSV);
+    sv_setsv_flags (ST (0), ST (1), 0);
   SvSETMAGIC (ST (0));
   XSRETURN (0);
 }
