@@ -493,13 +493,11 @@ prints "what a group's object holds is released when the group is done, not at t
 IO::AIO::max_parallel 2;
 my @gate = park 1, sub { print "later " };
 my $n = 0;
-my $group = aio_group;
+my $group = aio_group sub { release @gate };
 $group->{guard} = Guard->new (sub { print "released " });
 limit $group 1;
 feed $group sub { return if $n++ >= 3; add { $_[0] } aio_nop sub { print "member " } };
 undef $group;
-until_true { IO::AIO::poll_cb; $n > 3 };
-release @gate;
 IO::AIO::flush;
 print "flushed";
 PROGRAM
