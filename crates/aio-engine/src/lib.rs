@@ -18,6 +18,8 @@ pub mod ops;
 pub mod path;
 pub mod pipe;
 pub mod pool;
+#[cfg(helgrind)]
+pub mod pthread;
 pub mod results;
 pub mod room;
 pub mod slab;

@@ -32,10 +32,14 @@ impl<T> Default for Slot<T> {
 impl<T> Slot<T> {
     /// Opens the slot. False: it was not shut, so somebody else waits at it or is about to find
     /// an item there.
+    ///
+    /// Never under helgrind, which knows no hand-over by atomics.
     pub fn offer(&self) -> bool {
-        self.0
-            .compare_exchange(ptr::null_mut(), open(), Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        !cfg!(helgrind)
+            && self
+                .0
+                .compare_exchange(ptr::null_mut(), open(), Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
     }
 
     pub fn is_open(&self) -> bool {

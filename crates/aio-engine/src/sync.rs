@@ -1,11 +1,13 @@
 //! The threading primitives that the queues use: those of the standard library, or loom's when
-//! the model checker runs (`--cfg loom`). Everything whose interleaving matters goes through here.
+//! the model checker runs (`--cfg loom`), or the C library's under helgrind (`--cfg helgrind`).
+//! Everything whose interleaving matters goes through here.
 
+#[cfg(helgrind)]
+pub use crate::pthread::{Condvar, Mutex, MutexGuard};
 #[cfg(not(loom))]
-pub use std::sync::{
-    atomic::{fence, AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering},
-    Condvar, Mutex, MutexGuard,
-};
+pub use std::sync::atomic::{fence, AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+#[cfg(not(any(loom, helgrind)))]
+pub use std::sync::{Condvar, Mutex, MutexGuard};
 
 #[cfg(loom)]
 pub use loom::sync::{
