@@ -734,7 +734,13 @@ int
 xs_is_class (void *perl, SV *body, const char *class)
 {
   THX (perl);
-  return SvOBJECT (body) && SvSTASH (body) == class_stash (aTHX_ class, 0);
+  struct class *known;
+  if (!SvOBJECT (body))
+    return 0;
+  for (known = classes; known < classes + C_ARRAY_LENGTH (classes) && known->name; known++)
+    if (known->name == class && known->stash == SvSTASH (body))
+      return 1;
+  return SvSTASH (body) == class_stash (aTHX_ class, 0);
 }
 
 /* ---- handles -------------------------------------------------------------- */
