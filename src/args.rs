@@ -134,7 +134,8 @@ impl<'a> Parse<'a> {
     }
 
     fn extra(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_with(Default::default)
+        let half = self.half;
+        self.extra.get_or_insert_with(|| half.extra())
     }
 
     /// Keeps a scalar alive until the request is done.

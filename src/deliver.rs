@@ -117,9 +117,12 @@ pub fn finish(perl: Perl, half: &Half, key: Key, job: Option<Box<Job>>) -> Resul
             }
         }
 
-        let remains = half.table.borrow_mut().remove(id.key);
+        let mut remains = half.table.borrow_mut().remove(id.key);
         if !remains.is_empty() {
-            let scalars = table::scalars(remains, perl);
+            let scalars = table::scalars(&mut remains, perl);
+            if let Some(extra) = remains.extra {
+                half.recycle_extra(extra);
+            }
             match half.across(perl, || half.release_all(perl, scalars)) {
                 Ok(Some(())) => {}
                 Ok(None) => break,
@@ -171,12 +174,12 @@ fn give_up(perl: Perl, half: &Half, id: Id) {
     if !half.alive(id) {
         return;
     }
-    let (group, remains) = {
+    let (group, mut remains) = {
         let mut table = half.table.borrow_mut();
         let group = table.unlink(id.key).map(|group| table.id(group));
         (group, table.remove(id.key))
     };
-    for sv in table::scalars(remains, perl) {
+    for sv in table::scalars(&mut remains, perl) {
         // SAFETY: T2: one reference each. Dropping it runs no Perl code.
         drop(unsafe { Owned::from_raw(sv) });
     }

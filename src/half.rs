@@ -16,7 +16,7 @@ use perl_sys::SV;
 use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns, Sv};
 
 use crate::stats::Stats;
-use crate::table::{self, Data, Id, Table};
+use crate::table::{self, Data, Extra, Id, Table};
 use crate::wd::Wds;
 
 pub struct Half {
@@ -41,6 +41,9 @@ pub struct Half {
     /// Jobs that have been delivered, to be used again: it is their memory that is kept.
     #[allow(clippy::vec_box)]
     spare: RefCell<Vec<Box<Job>>>,
+    /// As much for what requests kept.
+    #[allow(clippy::vec_box)]
+    extras: RefCell<Vec<Box<Extra>>>,
     /// The interpreter is being taken down.
     pub closing: Cell<bool>,
     /// Grows whenever all requests are forgotten. Whoever holds a key while Perl code runs
@@ -187,8 +190,10 @@ pub fn after_clone(_: Perl, _: &Args) -> Result<Returns> {
     Ok(Returns::Nothing)
 }
 
-/// How many delivered jobs are kept for the next submissions.
-const SPARE: usize = 256;
+/// How many delivered jobs, and what went with them, are kept for the next submissions: some
+/// megabytes. What is freed instead goes back to the system at the end of each burst, and
+/// comes again page by page.
+const SPARE: usize = 32768;
 
 /// Makes the calling interpreter the owner. An error if another one is.
 pub fn found(perl: Perl) -> Result<&'static Half> {
@@ -219,7 +224,8 @@ pub fn found(perl: Perl) -> Result<&'static Half> {
         holds: RefCell::default(),
         wds: Wds::default(),
         status: RefCell::new(None),
-        spare: RefCell::new(Vec::new()),
+        spare: RefCell::default(),
+        extras: RefCell::default(),
         closing: Cell::new(false),
         epoch: Cell::new(0),
         stack: Stack::of_this_thread(),
@@ -326,7 +332,7 @@ impl Half {
                     scalars.push(data.source);
                 }
             }
-            scalars.extend(table::scalars(request, perl));
+            scalars.extend(table::scalars(&mut request, perl));
         }
         self.release_all(perl, scalars)
     }
@@ -398,6 +404,19 @@ impl Half {
             job.times = None;
             job.done = Default::default();
             spare.push(job);
+        }
+    }
+
+    /// An empty [`Extra`], in memory that was used before if there is some.
+    pub fn extra(&self) -> Box<Extra> {
+        self.extras.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes back what a request kept, now empty.
+    pub fn recycle_extra(&self, extra: Box<Extra>) {
+        let mut extras = self.extras.borrow_mut();
+        if extras.len() < SPARE {
+            extras.push(extra);
         }
     }
 

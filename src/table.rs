@@ -360,7 +360,8 @@ impl Remains {
 }
 
 /// The scalars of a request that left the table, as one list for [`crate::half::Half::release_all`].
-pub fn scalars(remains: Remains, perl: Perl) -> SmallVec<[*mut SV; 4]> {
+/// What is left of its [`Extra`] is empty, to be used again.
+pub fn scalars(remains: &mut Remains, perl: Perl) -> SmallVec<[*mut SV; 4]> {
     let mut list = SmallVec::new();
     if !remains.object.is_null() {
         // SAFETY: T2: the entry held a reference.
@@ -370,12 +371,14 @@ pub fn scalars(remains: Remains, perl: Perl) -> SmallVec<[*mut SV; 4]> {
     if !remains.callback.is_null() {
         list.push(remains.callback);
     }
-    if let Some(extra) = remains.extra {
+    if let Some(extra) = &mut remains.extra {
+        debug_assert!(extra.data.is_none(), "a buffer is still in use");
         list.extend_from_slice(&extra.kept);
-        if let Some(argument) = extra.argument {
+        extra.kept.clear();
+        if let Some(argument) = extra.argument.take() {
             list.push(argument.sv);
         }
-        if let Some(group) = extra.members {
+        if let Some(group) = extra.members.take() {
             if !group.feeder.is_null() {
                 list.push(group.feeder);
             }
