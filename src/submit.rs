@@ -7,7 +7,7 @@ use crate::args::{self, Parse};
 use crate::declare::{self, Decl};
 use crate::half::{enter, Half};
 use crate::object;
-use crate::table::{Extra, INNER};
+use crate::table::INNER;
 
 /// A request function: arguments, op, request, queue, hook, object.
 ///
@@ -95,12 +95,11 @@ fn insert(half: &Half, decl: &'static Decl, priority: Priority) -> Result<Key> {
 
 fn new_group(half: &Half, callback: Option<Owned>, priority: Priority) -> Result<Key> {
     let key = insert(half, &declare::GROUP, priority)?;
+    let mut extra = half.extra();
+    extra.members = Some(Box::default());
     let mut table = half.table.borrow_mut();
     let request = table.get_mut(key);
-    request.extra = Some(Box::new(Extra {
-        members: Some(Box::default()),
-        ..Extra::default()
-    }));
+    request.extra = Some(extra);
     if let Some(callback) = callback {
         request.callback = callback.into_raw();
     }

@@ -273,7 +273,12 @@ fn shutdown_waits_for_what_executes_and_drops_the_rest() {
     engine.complete(pending);
     assert!(readable(pipe.fd()));
     let writer = gate.writer();
-    let opener = std::thread::spawn(move || open(writer, 1));
+    let dropped = keep.as_raw_fd();
+    let opener = std::thread::spawn(move || {
+        // Not before the shutdown has begun: the worker would go on to what is ready.
+        until("what was ready is dropped", || hung_up(dropped));
+        open(writer, 1)
+    });
     assert_eq!(engine.shutdown(), limits(1));
     assert!(!readable(pipe.fd()), "nothing is pending any more");
     opener.join().unwrap();
