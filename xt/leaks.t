@@ -26,71 +26,70 @@ open my $fh, "+<", $file or die;
 open my $null, "+<", "/dev/null" or die;
 pipe my $pipe_r, my $pipe_w or die;
 
-# The kinds. What costs more than a few microseconds gets fewer rounds, the
-# second number: a share of the rounds of the others.
+# The kinds.
 my %call = (
-   nop      => [1, sub { aio_nop $_[0] }],
-   busy     => [1, sub { IO::AIO::aio_busy 0, $_[0] }],
-   group    => [1, sub { aio_group $_[0] }],
-   "group of two" => [1/3, sub { my $g = aio_group $_[0]; add $g aio_nop; add $g aio_nop; result $g 1, 2; $g }],
-   "fed group" => [1/4, sub { my $g = aio_group $_[0]; my $n = 0; limit $g 2; feed $g sub { add { $_[0] } aio_nop if $n++ < 2 }; $g }],
-   open     => [1, sub { aio_open $file, O_RDONLY, 0, $_[0] }],
-   "open, failing" => [1, sub { aio_open "$dir/none", O_RDONLY, 0, $_[0] }],
-   close    => [1/2, sub { open my $h, "<", $file or die; aio_close $h, $_[0] }],
-   wd       => [1, sub { aio_wd [$wd, "sub"], $_[0] }],
-   stat     => [1, sub { aio_stat [$wd, "file"], $_[0] }],
-   lstat    => [1, sub { aio_lstat $fh, $_[0] }],
-   statvfs  => [1, sub { aio_statvfs $file, $_[0] }],
-   utime    => [1, sub { aio_utime $file, 1, 1, $_[0] }],
-   chown    => [1, sub { aio_chown $file, -1, -1, $_[0] }],
-   chmod    => [1, sub { aio_chmod $fh, 0644, $_[0] }],
-   truncate => [1, sub { aio_truncate $file, 1000, $_[0] }],
-   unlink   => [1, sub { aio_unlink "$dir/none", $_[0] }],
-   rmdir    => [1, sub { aio_rmdir [$wd, "none"], $_[0] }],
-   mkdir    => [1, sub { aio_mkdir $dir, 0755, $_[0] }],
-   mknod    => [1, sub { aio_mknod $file, 0600, 0, $_[0] }],
-   readlink => [1, sub { aio_readlink "$dir/link", $_[0] }],
-   realpath => [1/2, sub { aio_realpath [$wd, "link"], $_[0] }],
-   readdir  => [1/2, sub { aio_readdir "$dir/sub", $_[0] }],
-   readdirx => [1/2, sub { aio_readdirx "$dir/sub", 7, $_[0] }],
-   link     => [1, sub { aio_link [$wd, "none"], [$wd, "x"], $_[0] }],
-   symlink  => [1, sub { aio_symlink "x", $file, $_[0] }],
-   rename   => [1, sub { aio_rename $file, $file, $_[0] }],
-   rename2  => [1, sub { aio_rename2 $file, $file, 0, $_[0] }],
-   seek     => [1, sub { aio_seek $fh, 0, 0, $_[0] }],
-   fcntl    => [1, sub { my $b = "x" x 50; aio_fcntl $fh, 99999, $b, $_[0] }],
-   ioctl    => [1, sub { my $b = "x" x 50; aio_ioctl $fh, 99999, $b, $_[0] }],
-   read     => [1, sub { my $d = "old"; aio_read $fh, 0, 100, $d, 0, $_[0] }],
-   "read, failing" => [1, sub { my $d = "old"; aio_read $pipe_w, 0, 100, $d, 0, $_[0] }],
-   write    => [1, sub { my $d = "0123456789"; aio_write $null, undef, 10, $d, 0, $_[0] }],
-   "write of a temporary" => [1, sub { aio_write $null, undef, undef, "x" . $$, 0, $_[0] }],
-   slurp    => [1, sub { my $d; aio_slurp $file, 0, 0, $d, $_[0] }],
-   "slurp, failing" => [1, sub { my $d; aio_slurp $dir, 0, 0, $d, $_[0] }],
-   sendfile => [1, sub { aio_sendfile $null, $fh, 0, 10, $_[0] }],
-   readahead => [1, sub { aio_readahead $fh, 0, 100, $_[0] }],
-   allocate => [1, sub { aio_allocate $fh, 0, 0, 1000, $_[0] }],
-   fiemap   => [1/4, sub { aio_fiemap $fh, 0, undef, 0, undef, $_[0] }],
-   fsync    => [1, sub { aio_fsync $pipe_r, $_[0] }],
-   fdatasync => [1, sub { aio_fdatasync $pipe_r, $_[0] }],
-   syncfs   => [1/2, sub { aio_syncfs $pipe_r, $_[0] }],
-   sync_file_range => [1, sub { aio_sync_file_range $fh, 0, 0, 0, $_[0] }],
-   pathsync => [1, sub { aio_pathsync "/dev/null", $_[0] }],
-   msync    => [1, sub { my $d = "x" x 100; aio_msync $d, 0, undef, 1, $_[0] }],
-   mtouch   => [1, sub { my $d = "x" x 100; aio_mtouch $d, 0, undef, 0, $_[0] }],
-   mlock    => [1/2, sub { aio_mlock $dir, 0, undef, $_[0] }],
-   mlockall => [1, sub { aio_mlockall 0, $_[0] }],
-   scandir  => [1/4, sub { aio_scandir $dir, 0, $_[0] }],
-   "scandir, failing" => [1, sub { aio_scandir $file, 0, $_[0] }],
-   load     => [1, sub { my $d; aio_load $file, $d, $_[0] }],
-   "load, failing" => [1, sub { my $d; aio_load $dir, $d, $_[0] }],
-   copy     => [1/20, sub { aio_copy "$dir/empty", "$dir/copy", $_[0] }],
-   "copy, failing" => [1, sub { aio_copy $file, "$dir/sub", $_[0] }],
-   move     => [1, sub { aio_move [$wd, "file"], [$wd, "file"], $_[0] }],
-   rmtree   => [1/8, sub { mkdir "$dir/tree"; aio_rmtree "$dir/tree", $_[0] }],
-   "a refused path" => [1, sub { eval { aio_stat [1, 2, 3], $_[0] }; undef }],
-   "a refused handle" => [1, sub { eval { aio_fsync "none", $_[0] }; undef }],
-   "a refused callback" => [1, sub { eval { aio_stat $file, "none" }; undef }],
-   "refused data" => [1, sub { my $d = "\x{263a}"; eval { aio_write $fh, 0, undef, $d, 0, $_[0] }; undef }],
+   nop      => sub { aio_nop $_[0] },
+   busy     => sub { IO::AIO::aio_busy 0, $_[0] },
+   group    => sub { aio_group $_[0] },
+   "group of two" => sub { my $g = aio_group $_[0]; add $g aio_nop; add $g aio_nop; result $g 1, 2; $g },
+   "fed group" => sub { my $g = aio_group $_[0]; my $n = 0; limit $g 2; feed $g sub { add { $_[0] } aio_nop if $n++ < 2 }; $g },
+   open     => sub { aio_open $file, O_RDONLY, 0, $_[0] },
+   "open, failing" => sub { aio_open "$dir/none", O_RDONLY, 0, $_[0] },
+   close    => sub { open my $h, "<", $file or die; aio_close $h, $_[0] },
+   wd       => sub { aio_wd [$wd, "sub"], $_[0] },
+   stat     => sub { aio_stat [$wd, "file"], $_[0] },
+   lstat    => sub { aio_lstat $fh, $_[0] },
+   statvfs  => sub { aio_statvfs $file, $_[0] },
+   utime    => sub { aio_utime $file, 1, 1, $_[0] },
+   chown    => sub { aio_chown $file, -1, -1, $_[0] },
+   chmod    => sub { aio_chmod $fh, 0644, $_[0] },
+   truncate => sub { aio_truncate $file, 1000, $_[0] },
+   unlink   => sub { aio_unlink "$dir/none", $_[0] },
+   rmdir    => sub { aio_rmdir [$wd, "none"], $_[0] },
+   mkdir    => sub { aio_mkdir $dir, 0755, $_[0] },
+   mknod    => sub { aio_mknod $file, 0600, 0, $_[0] },
+   readlink => sub { aio_readlink "$dir/link", $_[0] },
+   realpath => sub { aio_realpath [$wd, "link"], $_[0] },
+   readdir  => sub { aio_readdir "$dir/sub", $_[0] },
+   readdirx => sub { aio_readdirx "$dir/sub", 7, $_[0] },
+   link     => sub { aio_link [$wd, "none"], [$wd, "x"], $_[0] },
+   symlink  => sub { aio_symlink "x", $file, $_[0] },
+   rename   => sub { aio_rename $file, $file, $_[0] },
+   rename2  => sub { aio_rename2 $file, $file, 0, $_[0] },
+   seek     => sub { aio_seek $fh, 0, 0, $_[0] },
+   fcntl    => sub { my $b = "x" x 50; aio_fcntl $fh, 99999, $b, $_[0] },
+   ioctl    => sub { my $b = "x" x 50; aio_ioctl $fh, 99999, $b, $_[0] },
+   read     => sub { my $d = "old"; aio_read $fh, 0, 100, $d, 0, $_[0] },
+   "read, failing" => sub { my $d = "old"; aio_read $pipe_w, 0, 100, $d, 0, $_[0] },
+   write    => sub { my $d = "0123456789"; aio_write $null, undef, 10, $d, 0, $_[0] },
+   "write of a temporary" => sub { aio_write $null, undef, undef, "x" . $$, 0, $_[0] },
+   slurp    => sub { my $d; aio_slurp $file, 0, 0, $d, $_[0] },
+   "slurp, failing" => sub { my $d; aio_slurp $dir, 0, 0, $d, $_[0] },
+   sendfile => sub { aio_sendfile $null, $fh, 0, 10, $_[0] },
+   readahead => sub { aio_readahead $fh, 0, 100, $_[0] },
+   allocate => sub { aio_allocate $fh, 0, 0, 1000, $_[0] },
+   fiemap   => sub { aio_fiemap $fh, 0, undef, 0, undef, $_[0] },
+   fsync    => sub { aio_fsync $pipe_r, $_[0] },
+   fdatasync => sub { aio_fdatasync $pipe_r, $_[0] },
+   syncfs   => sub { aio_syncfs $pipe_r, $_[0] },
+   sync_file_range => sub { aio_sync_file_range $fh, 0, 0, 0, $_[0] },
+   pathsync => sub { aio_pathsync "/dev/null", $_[0] },
+   msync    => sub { my $d = "x" x 100; aio_msync $d, 0, undef, 1, $_[0] },
+   mtouch   => sub { my $d = "x" x 100; aio_mtouch $d, 0, undef, 0, $_[0] },
+   mlock    => sub { aio_mlock $dir, 0, undef, $_[0] },
+   mlockall => sub { aio_mlockall 0, $_[0] },
+   scandir  => sub { aio_scandir $dir, 0, $_[0] },
+   "scandir, failing" => sub { aio_scandir $file, 0, $_[0] },
+   load     => sub { my $d; aio_load $file, $d, $_[0] },
+   "load, failing" => sub { my $d; aio_load $dir, $d, $_[0] },
+   copy     => sub { aio_copy "$dir/empty", "$dir/copy", $_[0] },
+   "copy, failing" => sub { aio_copy $file, "$dir/sub", $_[0] },
+   move     => sub { aio_move [$wd, "file"], [$wd, "file"], $_[0] },
+   rmtree   => sub { mkdir "$dir/tree"; aio_rmtree "$dir/tree", $_[0] },
+   "a refused path" => sub { eval { aio_stat [1, 2, 3], $_[0] }; undef },
+   "a refused handle" => sub { eval { aio_fsync "none", $_[0] }; undef },
+   "a refused callback" => sub { eval { aio_stat $file, "none" }; undef },
+   "refused data" => sub { my $d = "\x{263a}"; eval { aio_write $fh, 0, undef, $d, 0, $_[0] }; undef },
 );
 
 # Every name has its line above.
@@ -140,9 +139,8 @@ my $start = time;
 alarm 600 * stress;
 
 for my $name (sort keys %call) {
-   my ($share, $call) = @{ $call{$name} };
-   my $n = int $each * $share / keys %way;
-   $n = 100 if $n < 100;
+   my $call = $call{$name};
+   my $n = int $each / keys %way;
    # aio_close keeps a descriptor for all its calls
    $way{"with a callback"}->($call, 100);
    for my $way (sort keys %way) {
@@ -169,7 +167,7 @@ is_deeply \@bad, [], "descriptors and memory stay as they are";
 # Scalars, one by one: any that is left is told with its line.
 my @left;
 for my $name (sort keys %call) {
-   my $call = $call{$name}[1];
+   my $call = $call{$name};
    for my $way (sort keys %way) {
       my $n;
       # what is made once is made in the first
