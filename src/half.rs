@@ -11,6 +11,7 @@ use std::collections::hash_map::{Entry, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
+use aio_engine::room::KEPT;
 use aio_engine::{Engine, Job, Key, Limits, Op, Priority, ResultPipe};
 use perl_sys::SV;
 use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns, Sv};
@@ -189,11 +190,6 @@ pub fn after_clone(_: Perl, _: &Args) -> Result<Returns> {
     }
     Ok(Returns::Nothing)
 }
-
-/// How many delivered jobs, and what went with them, are kept for the next submissions: some
-/// megabytes. What is freed instead goes back to the system at the end of each burst, and
-/// comes again page by page.
-const SPARE: usize = 32768;
 
 /// Makes the calling interpreter the owner. An error if another one is.
 pub fn found(perl: Perl) -> Result<&'static Half> {
@@ -399,7 +395,7 @@ impl Half {
     /// Takes a job back once it has been delivered.
     pub fn recycle(&self, mut job: Box<Job>) {
         let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE {
+        if spare.len() < KEPT {
             job.op = Op::Nop;
             job.times = None;
             job.done = Default::default();
@@ -415,7 +411,7 @@ impl Half {
     /// Takes back what a request kept, now empty.
     pub fn recycle_extra(&self, extra: Box<Extra>) {
         let mut extras = self.extras.borrow_mut();
-        if extras.len() < SPARE {
+        if extras.len() < KEPT {
             extras.push(extra);
         }
     }

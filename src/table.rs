@@ -7,7 +7,7 @@
 //! T4  A key is used again when its request is done. Whoever holds one while Perl code runs holds
 //!     an [`Id`] and asks whether it is [`alive`](Table::alive).
 
-use aio_engine::room::reserve;
+use aio_engine::room::{reserve, KEPT};
 use aio_engine::{Heap, Key, Priority};
 use perl_sys::SV;
 use perl_xs::{Perl, Sv};
@@ -224,8 +224,7 @@ impl Table {
         request.next = self.free;
         self.free = key;
         self.live -= 1;
-        if self.live == 0 && self.list.capacity() > 32768 {
-            // A burst must not keep its memory for ever.
+        if self.live == 0 && self.list.capacity() > KEPT {
             self.list = Vec::new();
             self.free = NONE;
         }

@@ -67,8 +67,8 @@ const HANDFUL: usize = 16;
 const GATHER: usize = 64;
 const GATHER_TIME: Duration = Duration::from_micros(100);
 
-/// With so much ready, the workers are busy for long whatever the owner does: it sleeps until half
-/// as many results wait, or for this time.
+/// With so much ready, the workers are busy for long whatever the owner does: it sleeps until as
+/// many results wait, or a quarter of what is ready, or for this time.
 const FLOOD: usize = 256;
 const FLOOD_TIME: Duration = Duration::from_micros(300);
 

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::job::Priority;
+use crate::room::KEPT;
 
 /// First in, first out within a priority, higher priorities before lower ones.
 #[derive(Debug)]
@@ -60,8 +61,7 @@ impl<T> Lanes<T> {
         let item = queue.pop_front();
         if queue.is_empty() {
             self.mask &= !(1 << lane);
-            // A burst must not keep its memory for ever.
-            if queue.capacity() > 32768 {
+            if queue.capacity() > KEPT {
                 *queue = VecDeque::new();
             }
         }

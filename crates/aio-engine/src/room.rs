@@ -9,6 +9,11 @@ use std::cell::Cell;
 
 use crate::sys::Res;
 
+/// A queue, a table or a list of spare pieces that has become empty keeps room for so many, some
+/// megabytes in all, and no more: a burst must not keep its memory for ever. What is freed at the
+/// end of each burst goes back to the system, and comes again page by page.
+pub const KEPT: usize = 32768;
+
 thread_local! {
     static FALLIBLE: Cell<bool> = const { Cell::new(false) };
 }

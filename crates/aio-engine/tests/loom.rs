@@ -69,6 +69,20 @@ fn staff(
     }
 }
 
+/// Submits so many jobs at once.
+fn burst(
+    pool: &Arc<Pool<u32>>,
+    done: &Arc<Counter>,
+    workers: &mut Vec<thread::JoinHandle<()>>,
+    linger: bool,
+    jobs: u32,
+) {
+    for n in 0..jobs {
+        let need = pool.put(Priority::default(), Box::new(n));
+        staff(pool, done, workers, linger, need);
+    }
+}
+
 fn limits(max_parallel: usize) -> Limits {
     Limits {
         max_parallel,
@@ -125,12 +139,9 @@ fn submit(bursts: &'static [u32], limit: usize, linger: bool) {
     model(move || {
         let (pool, done, mut workers) = setup(limit);
         let mut total = 0;
-        for burst in bursts {
-            for n in 0..*burst {
-                let need = pool.put(Priority::default(), Box::new(n));
-                staff(&pool, &done, &mut workers, linger, need);
-            }
-            total += burst;
+        for &jobs in bursts {
+            burst(&pool, &done, &mut workers, linger, jobs);
+            total += jobs;
             done.wait_for(total);
         }
         assert!(workers.len() <= limit);
@@ -169,10 +180,7 @@ fn an_owner_that_was_away_finds_its_jobs_done() {
     for linger in [false, true] {
         model(move || {
             let (pool, done, mut workers) = setup(2);
-            for n in 0..2 {
-                let need = pool.put(Priority::default(), Box::new(n));
-                staff(&pool, &done, &mut workers, linger, need);
-            }
+            burst(&pool, &done, &mut workers, linger, 2);
             pool.away();
             thread::yield_now();
             pool.back();
@@ -267,10 +275,7 @@ fn a_lowered_limit_loses_no_job() {
     for linger in [false, true] {
         model(move || {
             let (pool, done, mut workers) = setup(2);
-            for n in 0..2 {
-                let need = pool.put(Priority::default(), Box::new(n));
-                staff(&pool, &done, &mut workers, linger, need);
-            }
+            burst(&pool, &done, &mut workers, linger, 2);
             pool.set_limits(limits(1));
             assert_eq!(pool.threads(), 1);
             assert_eq!(pool.put(Priority::default(), Box::new(2)), Need::Nothing);
