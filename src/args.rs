@@ -11,8 +11,9 @@ use std::ffi::CString;
 use aio_engine::{Arg, Buffer, Heap, Op, Path, Target};
 use perl_xs::{Args, Fail, Number, Owned, Perl, Result, Room, Sv};
 
-use crate::half::{Half, Use};
-use crate::table::{Argument, Data, Extra};
+use crate::half::Half;
+use crate::holds::Use;
+use crate::table::{Argument, Data, Extra, Other, WorksOn};
 use crate::wd;
 
 const NOT_A_HANDLE: &str = "illegal fh argument, either not an OS file or read/write mode mismatch";
@@ -32,23 +33,13 @@ impl Drop for Parse<'_> {
         let Some(extra) = self.extra.take() else {
             return;
         };
-        for sv in extra.kept {
-            // SAFETY: `keep` stored one reference.
-            drop(unsafe { Owned::from_raw(sv) });
-        }
-        if let Some(argument) = extra.argument {
+        drop(extra.kept.into_scalars().collect::<Vec<_>>());
+        if let Some(Other::Argument(argument)) = extra.other.map(|other| *other) {
             // SAFETY: `argument` stored one reference.
             drop(unsafe { Owned::from_raw(argument.sv) });
         }
         if let Some(data) = extra.data {
-            self.half.drop_data(self.perl, &data);
-            // SAFETY: `data` holds one reference to each of its scalars.
-            unsafe {
-                if data.source != data.sv {
-                    drop(Owned::from_raw(data.source));
-                }
-                drop(Owned::from_raw(data.sv));
-            }
+            drop(self.half.drop_data(self.perl, data));
         }
     }
 }
@@ -140,7 +131,7 @@ impl<'a> Parse<'a> {
 
     /// Keeps a scalar alive until the request is done.
     pub fn keep(&mut self, sv: Owned) {
-        self.extra().kept.push(sv.into_raw());
+        self.extra().kept.keep(sv);
     }
 
     /// The value of an argument, `None` if it is missing or undefined.
@@ -339,6 +330,9 @@ impl<'a> Parse<'a> {
         let len = self.length(2, 0)?;
         let from = self.long_or(4, 0)?;
         // The data comes last: with it in hand no Perl code runs any more.
+        if let Some(op) = self.read_simply(fd, offset, len, from) {
+            return Ok(op);
+        }
         let value = self.args.get(3)?;
         let have = self.data_bytes(value, "data")?.len();
         let from = Parse::offset_in(from, have, "dataoffset outside of data scalar")?;
@@ -347,7 +341,7 @@ impl<'a> Parse<'a> {
         let Some(sv) = self.args.raw(3) else {
             return Fail::croak("no data scalar");
         };
-        if sv.view().is_readonly() && !self.half.holds(sv) {
+        if sv.view().is_readonly() && !self.half.holds.makes_readonly(sv) {
             return Fail::croak("Modification of a read-only value attempted");
         }
         let len = match len {
@@ -362,7 +356,7 @@ impl<'a> Parse<'a> {
         // Magic may replace the buffer of a scalar at any look at it, and one that another
         // request holds cannot be made to fit: these get a buffer of the request's own, and the
         // value at the end.
-        if sv.view().is_magical() || self.half.is_held(sv) {
+        if sv.view().is_magical() || self.half.holds.is_held(sv) {
             let Ok(mut heap) = Heap::with_capacity(need) else {
                 return Ok(Op::Fail {
                     errno: libc::ENOMEM,
@@ -371,10 +365,10 @@ impl<'a> Parse<'a> {
             let prefix = self.data_bytes(value, "data")?;
             heap.put(prefix.get(..from).unwrap_or(prefix));
             let ptr = heap.as_ptr();
-            self.half.hold(perl, sv, Use::Apart);
+            self.half.holds.hold(perl, sv, Use::Apart);
             self.extra().data = Some(Data {
-                heap: Some(Box::new(heap)),
-                ..Data::new(sv, from)
+                offset: from,
+                ..Data::new(sv, WorksOn::Heap(Box::new(heap)))
             });
             // SAFETY: the buffer has `need` octets, and is kept until the job is back.
             let buf = unsafe { Buffer::new(ptr.add(from), len) };
@@ -382,10 +376,10 @@ impl<'a> Parse<'a> {
         }
         match perl.own_buffer(sv, need)? {
             Room::Yes(ptr) => {
-                self.half.hold(perl, sv, Use::Fill(ptr));
+                self.half.holds.hold(perl, sv, Use::Fill(ptr));
                 self.extra().data = Some(Data {
-                    pinned: true,
-                    ..Data::new(sv, from)
+                    offset: from,
+                    ..Data::new(sv, WorksOn::Scalar)
                 });
                 // SAFETY: the buffer has `need` octets, and the hold keeps it in place until
                 // the job is back.
@@ -399,6 +393,32 @@ impl<'a> Parse<'a> {
                 errno: libc::ENOMEM,
             }),
         }
+    }
+
+    /// A read into a plain string that nobody else uses and that has room for it.
+    #[inline]
+    fn read_simply(
+        &mut self,
+        fd: i32,
+        offset: Option<i64>,
+        len: std::result::Result<u64, i32>,
+        from: i64,
+    ) -> Option<Op> {
+        let sv = self.args.raw(3)?;
+        let (from, len) = (
+            usize::try_from(from).ok()?,
+            usize::try_from(len.ok()?).ok()?,
+        );
+        let need = from.checked_add(len)?;
+        let (place, ptr) = self.half.holds.fill(self.perl, sv, from, need)?;
+        self.extra().data = Some(Data {
+            offset: from,
+            place,
+            ..Data::new(sv, WorksOn::Scalar)
+        });
+        // SAFETY: as in `read`.
+        let buf = unsafe { Buffer::new(ptr.add(from), len) };
+        Some(Op::Read { fd, offset, buf })
     }
 
     /// `aio_write`: handle, offset, length, data, data offset.
@@ -431,15 +451,15 @@ impl<'a> Parse<'a> {
             && !view.is_glob();
         let cow = plain && view.is_cow();
         let joined = match cow {
-            true => self.half.join_copy(perl, sv, bytes)?,
+            true => self.half.holds.join_copy(perl, sv, bytes)?,
             false => None,
         };
-        let (source, ptr) = if plain && !cow && self.half.join(sv, bytes) {
+        let (source, ptr) = if plain && !cow && self.half.holds.join(sv, bytes) {
             (None, bytes.as_ptr().cast_mut())
-        } else if plain && !cow && !self.half.is_held(sv) {
+        } else if plain && !cow && !self.half.holds.is_held(sv) {
             // SAFETY: a plain string of its own, which no request holds.
             let ptr = unsafe { perl.plain_buffer(sv) };
-            self.half.hold(perl, sv, Use::Read(ptr));
+            self.half.holds.hold(perl, sv, Use::Read(ptr));
             (None, ptr)
         } else if joined.is_some() {
             (joined, bytes.as_ptr().cast_mut())
@@ -454,17 +474,14 @@ impl<'a> Parse<'a> {
                 true => Use::Copy(copy.sv().raw()),
                 false => Use::Apart,
             };
-            self.half.hold(perl, sv, how);
+            self.half.holds.hold(perl, sv, how);
             (Some(copy), ptr.cast_mut())
         };
-        let mut data = Data {
-            pinned: source.is_none(),
-            ..Data::new(sv, from)
+        let works_on = match source {
+            Some(source) => WorksOn::Copy(source.into_raw()),
+            None => WorksOn::Scalar,
         };
-        if let Some(source) = source {
-            data.source = source.into_raw();
-        }
-        self.extra().data = Some(data);
+        self.extra().data = Some(Data::new(sv, works_on));
         // SAFETY: `from + len` is within the string, which stays in place until the job is back:
         // pinned, or in a scalar of the request's own.
         let buf = unsafe { Buffer::new(ptr.add(from), len) };
@@ -476,13 +493,13 @@ impl<'a> Parse<'a> {
         let Some(sv) = self.args.raw(i) else {
             return Fail::croak("no data scalar");
         };
-        if sv.view().is_readonly() && !self.half.holds(sv) {
+        if sv.view().is_readonly() && !self.half.holds.makes_readonly(sv) {
             return Fail::croak("Modification of a read-only value attempted");
         }
         self.args.get(i)?;
         crate::direct::unmap(self.perl, sv)?;
-        self.half.hold(self.perl, sv, Use::Apart);
-        self.extra().data = Some(Data::new(sv, 0));
+        self.half.holds.hold(self.perl, sv, Use::Apart);
+        self.extra().data = Some(Data::new(sv, WorksOn::Result));
         Ok(())
     }
 
@@ -502,7 +519,8 @@ impl<'a> Parse<'a> {
         let buf = unsafe { Buffer::new(room.as_mut_ptr(), room.len() - 1) };
         let sv = self.args.raw(i).unwrap_or(value);
         let sv = sv.own().into_raw();
-        self.extra().argument = Some(Box::new(Argument { room, len, sv }));
+        let argument = Argument { room, len, sv };
+        self.extra().other = Some(Box::new(Other::Argument(argument)));
         Ok(Arg::Pointer(buf))
     }
 

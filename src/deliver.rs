@@ -22,12 +22,12 @@ use std::os::fd::IntoRawFd;
 
 use aio_engine::ops::dir::{Entries, READDIR_DENTS};
 use aio_engine::{Job, Key, Op, Output, Target};
-use perl_sys::SV;
 use perl_xs::{Called, Fail, Owned, Perl, Result, Sv};
 
 use crate::declare::{Decl, Reply};
 use crate::group;
-use crate::half::{Buffered, Half};
+use crate::half::Half;
+use crate::holds::Buffered;
 use crate::table::{self, Argument, Data, Id, CANCELLED, DELIVERING, INNER};
 
 /// Serves one result. `false`: it was a group that waits for members, which counts for no limit.
@@ -117,21 +117,15 @@ pub fn finish(perl: Perl, half: &Half, key: Key, job: Option<Box<Job>>) -> Resul
             }
         }
 
-        let mut remains = half.table.borrow_mut().remove(id.key);
-        if !remains.is_empty() {
-            let scalars = table::scalars(&mut remains, perl);
-            if let Some(extra) = remains.extra {
-                half.recycle_extra(extra);
-            }
-            match half.across(perl, || half.release_all(perl, scalars)) {
-                Ok(Some(())) => {}
-                Ok(None) => break,
-                Err(jump) => {
-                    if let Some(group) = group {
-                        requeue_if_over(half, group);
-                    }
-                    return Err(jump);
+        let remains = half.table.borrow_mut().remove(id.key);
+        match half.across(perl, || half.release(perl, remains)) {
+            Ok(Some(())) => {}
+            Ok(None) => break,
+            Err(jump) => {
+                if let Some(group) = group {
+                    requeue_if_over(half, group);
                 }
+                return Err(jump);
             }
         }
         if let Some(group) = group.filter(|&group| is_over(half, group)) {
@@ -179,9 +173,9 @@ fn give_up(perl: Perl, half: &Half, id: Id) {
         let group = table.unlink(id.key).map(|group| table.id(group));
         (group, table.remove(id.key))
     };
-    for sv in table::scalars(&mut remains, perl) {
-        // SAFETY: T2: one reference each. Dropping it runs no Perl code.
-        drop(unsafe { Owned::from_raw(sv) });
+    while let Some(sv) = remains.take(perl) {
+        // Runs no Perl code.
+        drop(sv);
     }
     if let Some(group) = group {
         requeue_if_over(half, group);
@@ -202,7 +196,7 @@ fn call(
         request.flags |= DELIVERING;
         let callback = std::mem::replace(&mut request.callback, std::ptr::null_mut());
         let (data, argument) = match &mut request.extra {
-            Some(extra) => (extra.data.take(), extra.argument.take()),
+            Some(extra) => (extra.data.take(), request.take_argument()),
             None => (None, None),
         };
         (
@@ -233,7 +227,7 @@ fn call(
         }
     }
     if let Some(argument) = argument {
-        let Argument { room, len, sv } = *argument;
+        let Argument { room, len, sv } = argument;
         // SAFETY: T2: the reference has left the table.
         let sv = unsafe { Owned::from_raw(sv) };
         if !cancelled
@@ -287,8 +281,7 @@ fn call(
         let called = half.across(perl, || {
             perl.call(callback.sv(), &svs[..values.len()], errno)
         })?;
-        let mut values = values.into_iter();
-        let gone = half.across(perl, || values.try_for_each(|value| perl.release(value)))?;
+        let gone = half.across(perl, || half.release_all(perl, values))?;
         if gone.is_none() {
             return Ok(None);
         }
@@ -334,15 +327,9 @@ fn call_group(
                 None => (Vec::new(), 0),
             }
         };
-        // SAFETY: T2: the references have left the table.
-        let values: Vec<Owned> = result
-            .into_iter()
-            .map(|sv| unsafe { Owned::from_raw(sv) })
-            .collect();
-        let svs: Vec<Sv> = values.iter().map(Owned::sv).collect();
+        let svs: Vec<Sv> = result.iter().map(Owned::sv).collect();
         let called = half.across(perl, || perl.call(callback.sv(), &svs, errno))?;
-        let mut values = values.into_iter();
-        let gone = half.across(perl, || values.try_for_each(|value| perl.release(value)))?;
+        let gone = half.across(perl, || half.release_all(perl, result))?;
         if gone.is_none() {
             return Ok(None);
         }
@@ -363,10 +350,7 @@ fn pass_to_group(
     decl: &Decl,
     job: &mut Job,
 ) -> Result<Option<()>> {
-    let values: Vec<*mut SV> = arguments(perl, half, decl.reply, job)?
-        .into_iter()
-        .map(Owned::into_raw)
-        .collect();
+    let values = arguments(perl, half, decl.reply, job)?;
     let old = {
         let mut table = half.table.borrow_mut();
         let group = table.get(key).group;
@@ -411,40 +395,37 @@ fn store(
     job: &mut Job,
     cancelled: bool,
 ) -> Result<Called> {
-    // SAFETY: T2: the request held a reference to each.
-    let (sv, source) = unsafe {
-        (
-            Owned::from_raw(data.sv),
-            (data.source != data.sv).then(|| Owned::from_raw(data.source)),
-        )
-    };
-    let (back, held) = half.let_go(perl, &data);
+    let offset = data.offset;
+    let len = offset + job.done.result.max(0) as usize;
+    if decl.reply == Reply::Read && !cancelled && half.holds.filled(perl, &data, len) {
+        perl.release(data.into_parts().0)?;
+        return Ok(Called::Returned);
+    }
+    let (back, held) = half.holds.let_go(perl, &data);
+    let (sv, copy, heap) = data.into_parts();
     // Another request may still hold the scalar; the value is stored all the same.
     if held {
         sv.sv().set_readonly(false);
     }
-    let len = data.offset + job.done.result.max(0) as usize;
-    let called = match decl.reply {
-        Reply::Read if cancelled && data.heap.is_some() => Called::Returned,
-        Reply::Read if data.heap.is_some() => {
-            let bytes = data.heap.as_ref().map_or(&[][..], |heap| {
-                // SAFETY: the prefix was put there, and the read wrote the rest.
-                unsafe { std::slice::from_raw_parts(heap.as_ptr(), len) }
-            });
+    let called = match (decl.reply, heap) {
+        (Reply::Read, Some(_)) if cancelled => Called::Returned,
+        (Reply::Read, Some(heap)) => {
+            // SAFETY: the prefix was put there, and the read wrote the rest.
+            let bytes = unsafe { std::slice::from_raw_parts(heap.as_ptr(), len) };
             // What has become of the beginning meanwhile stays, unless a look at it would run
             // Perl code: then it is what it was.
             let view = sv.sv().view();
             if view.has_string() && !view.is_magical() && !view.is_ref() && !view.is_utf8() {
                 let now = perl.bytes(sv.sv())?.unwrap_or(&[]);
-                let mut value = now[..data.offset.min(now.len())].to_vec();
-                value.resize(data.offset, 0);
-                value.extend_from_slice(bytes.get(data.offset..).unwrap_or(&[]));
+                let mut value = now[..offset.min(now.len())].to_vec();
+                value.resize(offset, 0);
+                value.extend_from_slice(bytes.get(offset..).unwrap_or(&[]));
                 perl.set_bytes(sv.sv(), &value)?
             } else {
                 perl.set_bytes(sv.sv(), bytes)?
             }
         }
-        Reply::Read => {
+        (Reply::Read, None) => {
             match back {
                 Buffered::InPlace { .. } if cancelled => Called::Returned,
                 // SAFETY: `read` made room for what was read, and the read wrote it.
@@ -465,7 +446,7 @@ fn store(
                 }
             }
         }
-        Reply::Slurp if !cancelled => match std::mem::take(&mut job.done.output) {
+        (Reply::Slurp, _) if !cancelled => match std::mem::take(&mut job.done.output) {
             Output::Bytes(heap) => {
                 let (ptr, len, cap) = heap.into_raw();
                 // SAFETY: malloc's memory, with room for a NUL behind the octets.
@@ -481,11 +462,11 @@ fn store(
             Called::Returned
         }
     };
-    if held && half.is_held(sv.sv()) {
+    if held && half.holds.is_held(sv.sv()) {
         sv.sv().set_readonly(true);
     }
-    if let Some(source) = source {
-        perl.release(source)?;
+    if let Some(copy) = copy {
+        perl.release(copy)?;
     }
     perl.release(sv)?;
     Ok(called)

@@ -108,7 +108,6 @@ pub fn result(perl: Perl, args: &Args) -> Result<Returns> {
             return Fail::croak(BUSY);
         };
         group.errno = errno;
-        let values = values.into_iter().map(Owned::into_raw).collect();
         std::mem::replace(&mut group.result, values)
     };
     half.release_all(perl, old)?;

@@ -7,17 +7,15 @@
 //!     fork, die or exit.
 
 use std::cell::{Cell, RefCell};
-use std::collections::hash_map::{Entry, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use aio_engine::room::KEPT;
 use aio_engine::{Engine, Job, Key, Limits, Op, Priority, ResultPipe};
-use perl_sys::SV;
-use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns, Sv};
+use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns};
 
+use crate::holds::{Buffered, Holds};
 use crate::stats::Stats;
-use crate::table::{self, Data, Extra, Id, Table};
+use crate::table::{Data, Extra, Id, Remains, Table};
 use crate::wd::Wds;
 
 pub struct Half {
@@ -34,8 +32,8 @@ pub struct Half {
     pub max_outstanding: Cell<usize>,
     /// Called after the next submission.
     pub hook: RefCell<Option<Owned>>,
-    /// Read-only flags that requests hold.
-    holds: RefCell<HashMap<*mut SV, Hold, BuildHasherDefault<ByAddress>>>,
+    /// Scalars that requests use.
+    pub holds: Holds,
     pub wds: Wds,
     /// The scalar that status callbacks get, between two of them.
     pub status: RefCell<Option<Owned>>,
@@ -100,70 +98,6 @@ impl Stack {
     }
 }
 
-/// Hashes addresses of scalars, which nobody chooses to do us harm.
-#[derive(Default)]
-struct ByAddress(u64);
-
-impl Hasher for ByAddress {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&b| self.write_usize(b.into()));
-    }
-
-    fn write_usize(&mut self, n: usize) {
-        // Scalars that were made one after the other are neighbours, 24 octets apart, and their
-        // requests come and go in that order. So those of one KiB get places one after the other,
-        // and what is needed next is in the cache; only the KiBs are scattered, by
-        // multiplication (Knuth, The Art of Computer Programming 3, 6.4). The table takes the
-        // place from the low bits, and compares the high ones before it looks at a key.
-        const K: u64 = 0x9e37_79b9_7f4a_7c15;
-        let n = n as u64;
-        let scattered = (n >> 10).wrapping_mul(K) >> 32 << 6;
-        let tag = n.wrapping_mul(K) >> 57 << 57;
-        self.0 = tag | (scattered + (n >> 4 & 63));
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-struct Hold {
-    lent: Lent,
-    requests: u32,
-    was_readonly: bool,
-}
-
-/// What requests use of a scalar that they hold.
-#[derive(Clone, Copy)]
-enum Lent {
-    Nothing,
-    /// Its buffer, pinned: so many read from it, or one writes to it and `shared` is false.
-    Buffer {
-        ptr: *mut u8,
-        /// 0 if it is not perl's.
-        cap: usize,
-        users: u32,
-        shared: bool,
-    },
-    /// A copy that has the same buffer, by copy-on-write: so many have it for their `source`.
-    Copy {
-        copy: *mut SV,
-        users: u32,
-    },
-}
-
-/// How a request uses a scalar.
-pub enum Use {
-    /// Not at all while it is executed.
-    Apart,
-    /// It writes to the buffer, which is where `own_buffer` said.
-    Fill(*mut u8),
-    /// It reads from the buffer, which is where `plain_buffer` said.
-    Read(*mut u8),
-    /// It reads from a copy that shares the buffer.
-    Copy(*mut SV),
-}
-
 /// The interpreter that owns the module (H1).
 static OWNER: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
 static HALF: AtomicPtr<Half> = AtomicPtr::new(std::ptr::null_mut());
@@ -175,7 +109,7 @@ static LENT: AtomicBool = AtomicBool::new(false);
 /// are to be copied, not shared.
 pub fn before_clone(perl: Perl, _: &Args) -> Result<Returns> {
     if OWNER.load(Ordering::Relaxed) == perl.raw() {
-        enter(perl)?.lend_buffers(true);
+        enter(perl)?.holds.lend_buffers(true);
         LENT.store(true, Ordering::Relaxed);
     }
     Ok(Returns::One(perl.new_int(0)))
@@ -186,7 +120,9 @@ pub fn after_clone(_: Perl, _: &Args) -> Result<Returns> {
     if LENT.swap(false, Ordering::Relaxed) {
         // SAFETY: the owner's thread, which is inside the call that makes the clone: nobody else
         // asks for clones meanwhile, since the flag was set by that very call.
-        unsafe { &*HALF.load(Ordering::Relaxed) }.lend_buffers(false);
+        unsafe { &*HALF.load(Ordering::Relaxed) }
+            .holds
+            .lend_buffers(false);
     }
     Ok(Returns::Nothing)
 }
@@ -217,7 +153,7 @@ pub fn found(perl: Perl) -> Result<&'static Half> {
         max_poll_time: Cell::new(0.0),
         max_outstanding: Cell::new(0),
         hook: RefCell::new(None),
-        holds: RefCell::default(),
+        holds: Holds::default(),
         wds: Wds::default(),
         status: RefCell::new(None),
         spare: RefCell::default(),
@@ -322,37 +258,46 @@ impl Half {
         let mut scalars = Vec::new();
         for mut request in requests {
             if let Some(data) = request.extra.as_mut().and_then(|e| e.data.take()) {
-                self.drop_data(perl, &data);
-                scalars.push(data.sv);
-                if data.source != data.sv {
-                    scalars.push(data.source);
-                }
+                let (sv, copy) = self.drop_data(perl, data);
+                scalars.push(sv);
+                scalars.extend(copy);
             }
-            scalars.extend(table::scalars(&mut request, perl));
+            while let Some(sv) = request.take(perl) {
+                scalars.push(sv);
+            }
         }
         self.release_all(perl, scalars)
     }
 
-    /// Gives a data scalar back without a result.
-    pub fn drop_data(&self, perl: Perl, data: &Data) {
-        if let (Buffered::Lost { ptr, own: true }, _) = self.let_go(perl, data) {
+    /// Gives a data scalar back without a result: the references that are left.
+    pub fn drop_data(&self, perl: Perl, data: Data) -> (Owned, Option<Owned>) {
+        if let (Buffered::Lost { ptr, own: true }, _) = self.holds.let_go(perl, &data) {
             // SAFETY: the scalar has another buffer; nothing refers to this one.
             unsafe { perl.free_buffer(ptr) }
         }
+        let (sv, copy, _) = data.into_parts();
+        (sv, copy)
     }
 
     /// Drops references. A jump out of a destructor leaves the rest to perl's temporaries.
     ///
     /// Perl: runs destructors, which may exit.
-    pub fn release_all(
-        &self,
-        perl: Perl,
-        scalars: impl IntoIterator<Item = *mut SV>,
-    ) -> Result<()> {
-        // SAFETY: T2: each entry of the list is one reference that left the table.
-        let mut owned = scalars.into_iter().map(|sv| unsafe { Owned::from_raw(sv) });
-        let result = owned.by_ref().try_for_each(|sv| perl.release(sv));
-        owned.for_each(drop);
+    pub fn release_all(&self, perl: Perl, scalars: Vec<Owned>) -> Result<()> {
+        scalars.into_iter().try_for_each(|sv| perl.release(sv))
+    }
+
+    /// As much for what is left of a request.
+    #[inline]
+    pub fn release(&self, perl: Perl, mut remains: Remains) -> Result<()> {
+        let mut result = Ok(());
+        while let Some(sv) = remains.take(perl) {
+            if result.is_ok() {
+                result = perl.release(sv);
+            }
+        }
+        if let Some(extra) = remains.extra {
+            self.recycle_extra(extra);
+        }
         result
     }
 
@@ -448,158 +393,4 @@ impl Half {
         }
         Ok(())
     }
-
-    // ---- scalars in use --------------------------------------------------
-
-    /// A thread is about to be cloned from this interpreter (`on`), or has been. The clone gets
-    /// copies of pinned buffers instead of the buffers, and may write to them: the scalars look
-    /// ordinary meanwhile.
-    pub fn lend_buffers(&self, on: bool) {
-        for (&sv, hold) in self.holds.borrow().iter() {
-            // SAFETY: T2: requests hold the scalar.
-            let sv = unsafe { Sv::from_raw(sv) };
-            sv.set_readonly(!on || hold.was_readonly);
-            if let Lent::Buffer { ptr, cap, .. } = hold.lent {
-                // SAFETY: ptr and cap are what was pinned.
-                unsafe { perl_xs::lend_buffer(sv, ptr, if on { cap } else { 0 }) }
-            }
-        }
-    }
-
-    /// Is this scalar read-only only because requests hold it?
-    pub fn holds(&self, sv: Sv) -> bool {
-        self.holds
-            .borrow()
-            .get(&sv.raw())
-            .is_some_and(|hold| !hold.was_readonly)
-    }
-
-    /// Does a request hold this scalar?
-    pub fn is_held(&self, sv: Sv) -> bool {
-        self.holds.borrow().contains_key(&sv.raw())
-    }
-
-    /// Holds a scalar read-only for a request, and in place what it uses. A buffer is lent to
-    /// the first only: those that come later ask [`join`](Half::join), or work on one of their own.
-    pub fn hold(&self, perl: Perl, sv: Sv, how: Use) {
-        let mut holds = self.holds.borrow_mut();
-        let hold = holds.entry(sv.raw()).or_insert_with(|| Hold {
-            lent: Lent::Nothing,
-            requests: 0,
-            was_readonly: sv.view().is_readonly(),
-        });
-        hold.requests += 1;
-        sv.set_readonly(true);
-        if !matches!(hold.lent, Lent::Nothing) {
-            return;
-        }
-        let pin = |ptr, shared| Lent::Buffer {
-            ptr,
-            // SAFETY: the caller made it own that buffer, and nobody else has it.
-            cap: unsafe { perl.pin(sv) },
-            users: 1,
-            shared,
-        };
-        hold.lent = match how {
-            Use::Apart => Lent::Nothing,
-            Use::Fill(ptr) => pin(ptr, false),
-            Use::Read(ptr) => pin(ptr, true),
-            Use::Copy(copy) => Lent::Copy { copy, users: 1 },
-        };
-    }
-
-    /// Joins the requests that read from a scalar's buffer where it is, if that still is its
-    /// `string`.
-    pub fn join(&self, sv: Sv, string: &[u8]) -> bool {
-        let mut holds = self.holds.borrow_mut();
-        let Some(hold) = holds.get_mut(&sv.raw()) else {
-            return false;
-        };
-        match &mut hold.lent {
-            Lent::Buffer {
-                ptr,
-                users,
-                shared: true,
-                ..
-            } if ptr.cast_const() == string.as_ptr() => *users += 1,
-            _ => return false,
-        }
-        hold.requests += 1;
-        sv.set_readonly(true);
-        true
-    }
-
-    /// Joins the requests that read from a copy of a scalar, if that has the same buffer as its
-    /// `string`, which is shared by copy-on-write. One more reference to the copy.
-    pub fn join_copy(&self, perl: Perl, sv: Sv, string: &[u8]) -> Result<Option<Owned>> {
-        let mut holds = self.holds.borrow_mut();
-        let Some(hold) = holds.get_mut(&sv.raw()) else {
-            return Ok(None);
-        };
-        let Lent::Copy { copy, users } = &mut hold.lent else {
-            return Ok(None);
-        };
-        // SAFETY: a request that has it is not done: it would not be here otherwise.
-        let copy = unsafe { Sv::from_raw(*copy) };
-        let theirs = perl.bytes(copy)?.unwrap_or(&[]);
-        if !std::ptr::eq(theirs, string) {
-            return Ok(None);
-        }
-        *users += 1;
-        hold.requests += 1;
-        sv.set_readonly(true);
-        Ok(Some(copy.own()))
-    }
-
-    /// Ends one request's hold, and tells where the buffer is now and whether another request
-    /// holds the scalar.
-    pub fn let_go(&self, perl: Perl, data: &Data) -> (Buffered, bool) {
-        let mut holds = self.holds.borrow_mut();
-        let Entry::Occupied(mut place) = holds.entry(data.sv) else {
-            return (Buffered::InPlace { own: false }, false);
-        };
-        let hold = place.get_mut();
-        // SAFETY: T2: the request holds a reference.
-        let sv = unsafe { Sv::from_raw(data.sv) };
-        hold.requests -= 1;
-        let mut back = Buffered::InPlace { own: false };
-        match &mut hold.lent {
-            Lent::Buffer {
-                ptr, cap, users, ..
-            } if data.pinned => {
-                *users -= 1;
-                if *users == 0 {
-                    let (ptr, own) = (*ptr, *cap > 0);
-                    // SAFETY: ptr and cap are what `hold` pinned.
-                    back = match unsafe { perl.unpin(sv, ptr, *cap) } {
-                        true => Buffered::InPlace { own },
-                        false => Buffered::Lost { ptr, own },
-                    };
-                    hold.lent = Lent::Nothing;
-                }
-            }
-            Lent::Copy { copy, users } if *copy == data.source => {
-                *users -= 1;
-                if *users == 0 {
-                    hold.lent = Lent::Nothing;
-                }
-            }
-            _ => {}
-        }
-        let held = hold.requests > 0;
-        if !held {
-            sv.set_readonly(hold.was_readonly);
-            place.remove();
-        }
-        (back, held)
-    }
-}
-
-/// Where the buffer of a scalar is once a request is done with it.
-pub enum Buffered {
-    /// In the scalar; `own`: perl allocated it.
-    InPlace { own: bool },
-    /// The scalar has got another meanwhile; this one is the caller's to free if it is perl's
-    /// `own`.
-    Lost { ptr: *mut u8, own: bool },
 }

@@ -1,7 +1,7 @@
 //! The Perl-facing half of IO::AIO.
 //!
 //! `declare` has the requests, read like a table; `submit` makes them, `deliver` ends them,
-//! `table` holds them in between. `half` is the state and the way in. What runs on other threads
+//! `table` has them in between, `holds` the scalars they use. `half` is the state and the way in. What runs on other threads
 //! is the `aio-engine` crate.
 
 mod args;
@@ -11,6 +11,7 @@ mod deliver;
 mod direct;
 mod group;
 mod half;
+mod holds;
 mod memory;
 mod object;
 mod poll;

@@ -7,7 +7,7 @@ use crate::args::{self, Parse};
 use crate::declare::{self, Decl};
 use crate::half::{enter, Half};
 use crate::object;
-use crate::table::INNER;
+use crate::table::{Group, Other, INNER};
 
 /// A request function: arguments, op, request, queue, hook, object.
 ///
@@ -96,7 +96,7 @@ fn insert(half: &Half, decl: &'static Decl, priority: Priority) -> Result<Key> {
 fn new_group(half: &Half, callback: Option<Owned>, priority: Priority) -> Result<Key> {
     let key = insert(half, &declare::GROUP, priority)?;
     let mut extra = half.extra();
-    extra.members = Some(Box::default());
+    extra.other = Some(Box::new(Other::Group(Group::default())));
     let mut table = half.table.borrow_mut();
     let request = table.get_mut(key);
     request.extra = Some(extra);

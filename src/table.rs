@@ -10,10 +10,10 @@
 use aio_engine::room::{reserve, KEPT};
 use aio_engine::{Heap, Key, Priority};
 use perl_sys::SV;
-use perl_xs::{Perl, Sv};
-use smallvec::SmallVec;
+use perl_xs::{Owned, Perl, Sv};
 
 use crate::declare::Decl;
+use crate::holds::Place;
 
 /// No request: the end of a list, no group.
 pub const NONE: Key = Key::MAX;
@@ -51,14 +51,44 @@ pub struct Request {
     pub flags: u8,
 }
 
-/// What few requests have.
+/// What few requests have. Thousands of reads may be queued at a time, each with one of these: it
+/// is as large as a line of the processor's cache.
 #[derive(Default)]
 pub struct Extra {
-    /// Scalars that only have to stay alive: IO bodies, directory objects.
-    pub kept: SmallVec<[*mut SV; 2]>,
+    pub kept: Kept,
     pub data: Option<Data>,
-    pub argument: Option<Box<Argument>>,
-    pub members: Option<Box<Group>>,
+    pub other: Option<Box<Other>>,
+}
+
+const _: () = assert!(std::mem::size_of::<Extra>() <= 64);
+
+/// Scalars that only have to stay alive: IO bodies, directory objects. One reference to each; null
+/// is none. No request has more than two.
+pub struct Kept([*mut SV; 2]);
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept([std::ptr::null_mut(); 2])
+    }
+}
+
+impl Kept {
+    pub fn keep(&mut self, sv: Owned) {
+        let place = self.0.iter_mut().find(|place| place.is_null());
+        *place.expect("a request keeps two scalars at most") = sv.into_raw();
+    }
+
+    pub fn into_scalars(self) -> impl Iterator<Item = Owned> {
+        let all = self.0.into_iter().filter(|sv| !sv.is_null());
+        // SAFETY: `keep` stored one reference of each.
+        all.map(|sv| unsafe { Owned::from_raw(sv) })
+    }
+}
+
+/// What very few requests have.
+pub enum Other {
+    Argument(Argument),
+    Group(Group),
 }
 
 /// The third argument of fcntl and ioctl.
@@ -73,28 +103,47 @@ pub struct Argument {
 
 /// A data scalar in use by a request.
 pub struct Data {
-    /// The user's scalar: one reference, and one hold on its read-only flag.
+    /// The user's scalar: one reference, and one hold.
     pub sv: *mut SV,
-    /// The scalar whose buffer is used: the same, or a copy of its value.
-    pub source: *mut SV,
+    pub works_on: WorksOn,
     /// Where in the buffer a read begins.
     pub offset: usize,
-    /// The scalar's own buffer is in use: it is pinned. Only one request at a time does that.
-    pub pinned: bool,
-    /// The buffer of a read that cannot use the scalar's own.
-    pub heap: Option<Box<Heap>>,
+    /// Where its hold is, if it is the only one.
+    pub place: Place,
+}
+
+/// Where the octets are that a request reads or writes.
+pub enum WorksOn {
+    /// In the scalar's own buffer, which is pinned.
+    Scalar,
+    /// In a scalar that is a copy of it: one reference.
+    Copy(*mut SV),
+    /// In memory that becomes its value, or a part of it, in the end.
+    Heap(Box<Heap>),
+    /// Somewhere else: they come with the result.
+    Result,
 }
 
 impl Data {
     /// For a scalar that is held, with a reference of its own.
-    pub fn new(sv: Sv, offset: usize) -> Data {
-        let sv = sv.own().into_raw();
+    pub fn new(sv: Sv, works_on: WorksOn) -> Data {
         Data {
-            sv,
-            source: sv,
-            offset,
-            pinned: false,
-            heap: None,
+            sv: sv.own().into_raw(),
+            works_on,
+            offset: 0,
+            place: Place::SHARED,
+        }
+    }
+
+    /// Its scalar, and the copy or the memory if it works on one. The hold must have ended.
+    pub fn into_parts(self) -> (Owned, Option<Owned>, Option<Box<Heap>>) {
+        // SAFETY: one reference to each scalar is ours.
+        let sv = unsafe { Owned::from_raw(self.sv) };
+        match self.works_on {
+            // SAFETY: as above.
+            WorksOn::Copy(copy) => (sv, Some(unsafe { Owned::from_raw(copy) }), None),
+            WorksOn::Heap(heap) => (sv, None, Some(heap)),
+            WorksOn::Scalar | WorksOn::Result => (sv, None, None),
         }
     }
 }
@@ -109,7 +158,7 @@ pub struct Group {
     pub limit: i64,
     /// Any scalar, or null.
     pub feeder: *mut SV,
-    pub result: Vec<*mut SV>,
+    pub result: Vec<Owned>,
     pub errno: i32,
     /// A poll has looked at it once: from now on it ends when it has no members.
     pub looked: bool,
@@ -155,11 +204,28 @@ impl Request {
     }
 
     pub fn members(&self) -> Option<&Group> {
-        self.extra.as_ref()?.members.as_deref()
+        match self.extra.as_ref()?.other.as_deref()? {
+            Other::Group(group) => Some(group),
+            Other::Argument(_) => None,
+        }
+    }
+
+    pub fn take_argument(&mut self) -> Option<Argument> {
+        let other = &mut self.extra.as_mut()?.other;
+        if !matches!(other.as_deref(), Some(Other::Argument(_))) {
+            return None;
+        }
+        match *other.take()? {
+            Other::Argument(argument) => Some(argument),
+            Other::Group(_) => None,
+        }
     }
 
     pub fn members_mut(&mut self) -> Option<&mut Group> {
-        self.extra.as_mut()?.members.as_deref_mut()
+        match self.extra.as_mut()?.other.as_deref_mut()? {
+            Other::Group(group) => Some(group),
+            Other::Argument(_) => None,
+        }
     }
 }
 
@@ -353,36 +419,37 @@ pub struct Remains {
 }
 
 impl Remains {
-    pub fn is_empty(&self) -> bool {
-        self.callback.is_null() && self.object.is_null() && self.extra.is_none()
-    }
-}
-
-/// The scalars of a request that left the table, as one list for [`crate::half::Half::release_all`].
-/// What is left of its [`Extra`] is empty, to be used again.
-pub fn scalars(remains: &mut Remains, perl: Perl) -> SmallVec<[*mut SV; 4]> {
-    let mut list = SmallVec::new();
-    if !remains.object.is_null() {
-        // SAFETY: T2: the entry held a reference.
-        perl.cut_key(unsafe { Sv::from_raw(remains.object) });
-        list.push(remains.object);
-    }
-    if !remains.callback.is_null() {
-        list.push(remains.callback);
-    }
-    if let Some(extra) = &mut remains.extra {
+    /// Takes out one of the scalars, as long as there are some. What is left of its [`Extra`] is
+    /// empty then, to be used again.
+    #[inline]
+    pub fn take(&mut self, perl: Perl) -> Option<Owned> {
+        let take = |place: &mut *mut SV| std::mem::replace(place, std::ptr::null_mut());
+        // SAFETY: T2: the entry held a reference to each.
+        let owned = |sv| unsafe { Owned::from_raw(sv) };
+        if !self.object.is_null() {
+            let object = owned(take(&mut self.object));
+            perl.cut_key(object.sv());
+            return Some(object);
+        }
+        if !self.callback.is_null() {
+            return Some(owned(take(&mut self.callback)));
+        }
+        let extra = self.extra.as_mut()?;
         debug_assert!(extra.data.is_none(), "a buffer is still in use");
-        list.extend_from_slice(&extra.kept);
-        extra.kept.clear();
-        if let Some(argument) = extra.argument.take() {
-            list.push(argument.sv);
+        if let Some(place) = extra.kept.0.iter_mut().find(|sv| !sv.is_null()) {
+            return Some(owned(take(place)));
         }
-        if let Some(group) = extra.members.take() {
-            if !group.feeder.is_null() {
-                list.push(group.feeder);
-            }
-            list.extend(group.result);
+        let place = match extra.other.as_deref_mut()? {
+            Other::Argument(argument) => &mut argument.sv,
+            Other::Group(group) => match group.result.pop() {
+                Some(value) => return Some(value),
+                None => &mut group.feeder,
+            },
+        };
+        if place.is_null() {
+            extra.other = None;
+            return None;
         }
+        Some(owned(take(place)))
     }
-    list
 }

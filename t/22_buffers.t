@@ -346,4 +346,68 @@ for my $kind ("a string", "a copy-on-write string") {
    truncate $fh, 10;
 }
 
+# ---- scalars that one request uses each, and another then wants
+{
+   spew $file, join "", map chr (97 + $_ % 26), 0 .. 99;
+   my @data = map "." x 10, 0 .. 49;
+   my (@got, @state);
+   hold;
+   for my $n (0 .. 49) {
+      aio_read $fh, $n, 5, $data[$n], 2, sub {
+         $got[$n] = $_[0];
+         $state[$n] = Internals::SvREADONLY ($data[$n]) ? "held" : "free";
+      };
+   }
+   ok eval { aio_write $fh, 200, 3, $data[7], 0, sub { push @got, "write $_[0]" }; 1 }, "a write from a scalar that is read into";
+   ok eval { aio_read $fh, 50, 4, $data[8], 0, sub { push @got, "read $_[0]" }; 1 }, "a second read into another";
+   is scalar (grep Internals::SvREADONLY ($_), @data), 50, "all are read-only";
+   # They are told apart from what was read-only before.
+   my $const = "." x 10;
+   Internals::SvREADONLY ($const, 1);
+   ok !eval { aio_read $fh, 0, 4, $const, 0; 1 } && $@ =~ $readonly, "a scalar that was read-only is not read into";
+   release;
+   is_deeply \@got, [(5) x 50, "write 3", "read 4"], "all are done";
+   is_deeply [@data[0 .. 7, 9 .. 49]], [map { my $n = $_; "..@{[ join '', map chr (97 + ($n + $_) % 26), 0 .. 4 ]}" } 0 .. 7, 9 .. 49], "... with what was read";
+   is $data[8], "yzab", "... the second one too";
+   is slurp ($file), join ("", map chr (97 + $_ % 26), 0 .. 99) . ("\0" x 100) . "...", "... and what was written is the value before";
+   is_deeply \@state, [("free") x 7, "held", "held", ("free") x 41], "a scalar is free again when its last request is done";
+   is scalar (grep Internals::SvREADONLY ($_), @data), 0, "... all of them in the end";
+   ok eval { $_ .= "!" for @data; 1 }, "... and can be changed";
+}
+
+# ---- a program that makes a scalar writable which is in use
+for my $then (
+   ["leaves it", sub { }],
+   ["assigns to it", sub { $_[0] = "assigned" x 3 }],
+   ["undefines it", sub { undef $_[0] }],
+   ["makes it a reference", sub { $_[0] = [] }],
+   ["appends to it", sub { $_[0] .= "x" x 1000 }],
+   ["chops its beginning off", sub { substr ($_[0], 0, 3) = "" }],
+) {
+   my ($name, $change) = @$then;
+   spew $file, "0123456789";
+   my $data = "." x 100;
+   my (@got, $first, $held);
+   hold;
+   aio_read $fh, 0, 10, $data, 0, sub { push @got, $_[0]; $first = $data; $held = Internals::SvREADONLY ($data) };
+   Internals::SvREADONLY ($data, 0);
+   $change->($data);
+   # Two more, the second of which finds two buffers in use.
+   Internals::SvREADONLY ($data, 0);
+   eval { aio_read $fh, 1, 8, $data, 0, sub { push @got, $_[0] }; 1 } or diag $@;
+   Internals::SvREADONLY ($data, 0);
+   $change->($data);
+   eval { aio_read $fh, 2, 6, $data, 0, sub { push @got, $_[0] }; 1 } or diag $@;
+   eval { aio_write $fh, 20, 1, "x", 0, sub { push @got, "written" }; 1 } or diag $@;
+   eval { aio_write $fh, 2000, 1, $data, 0, sub { push @got, "written" }; 1 } or diag $@;
+   release;
+   is_deeply \@got, [10, 8, 6, "written", "written"], "a program that makes a scalar writable and $name: all is done";
+   is $first, "0123456789", "... the first read was the value when it was done";
+   ok $held, "... and the next ones held the scalar" if $name eq "leaves it";
+   is substr ($data, 0, 6), "234567", "... the last read is the value";
+   ok eval { $data = "mine"; $data .= "!"; 1 }, "... and the scalar is free";
+   is $data, "mine!", "... to be used";
+   truncate $fh, 10;
+}
+
 done_testing;

@@ -113,6 +113,19 @@ $buffer = "x";
 print "writable";
 PROGRAM
 
+threads_do "its copy is the thread's own", <<'PROGRAM', "read-only, old!, data";
+pipe my $r, my $w or die;
+my $buffer = "old" . "." x 100;
+aio_read $r, undef, 4, $buffer, 0, sub { };
+executing 1;
+print threads->create (sub { substr ($buffer, 3) = "!"; $buffer })->join ? "" : "nothing";
+print Internals::SvREADONLY ($buffer) ? "read-only, " : "writable, ";
+print threads->create (sub { substr ($buffer, 3) = "!"; $buffer })->join, ", ";
+syswrite $w, "data";
+drain;
+print $buffer;
+PROGRAM
+
 # ---- directory objects, mapped memory --------------------------------------
 
 threads_do "a directory object survives the end of its copy", <<'PROGRAM', "0 0";

@@ -15,6 +15,7 @@
 #include "EXTERN.h"
 #include "perl.h"
 #include "XSUB.h"
+#include "perliol.h"
 
 #include <signal.h>
 #include <poll.h>
@@ -745,6 +746,17 @@ xs_is_class (void *perl, SV *body, const char *class)
 
 /* ---- handles -------------------------------------------------------------- */
 
+/* Only layers of perl's own, which answer without running Perl code? */
+static int
+has_plain_layers (PerlIO *fp)
+{
+  const PerlIOl *layer;
+  for (layer = *fp; layer; layer = layer->next)
+    if (layer->tab != &PerlIO_perlio && layer->tab != &PerlIO_unix && layer->tab != &PerlIO_crlf)
+      return 0;
+  return 1;
+}
+
 /* The descriptor of a handle, by the side that is asked for. Returns 0 with *fd set (-1: none)
  * and *io the IO body; -1: not a handle at all; or a jump code. `refuse_io`: a bare IO object
  * does not count. */
@@ -773,7 +785,10 @@ xs_handle_fd (void *perl, SV *sv, int output, int refuse_io, int *fd, SV **io)
     PerlIO *fp = output ? IoOFP (body) : IoIFP (body);
     if (!fp)
       return 0;
-    GUARD (*fd = PerlIO_fileno (fp););
+    if (has_plain_layers (fp))
+      *fd = PerlIO_fileno (fp);
+    else
+      GUARD (*fd = PerlIO_fileno (fp););
   }
   return 0;
 }
@@ -1235,6 +1250,41 @@ xs_unpin (SV *sv, char *ptr, size_t cap)
     }
   return 0;
 }
+
+/* All that at once for a plain string which is perl's and nobody else's, has an octet at `from` or
+ * ends there, and has room for `need` octets and a NUL. Returns the capacity; 0: it is not as simple. */
+size_t
+xs_pin_plain (SV *sv, size_t from, size_t need, char **ptr)
+{
+  size_t cap;
+  if (!SvPOK (sv) || SvTHINKFIRST (sv) || SvUTF8 (sv) || SvOOK (sv) || SvMAGICAL (sv) || SvCUR (sv) < from)
+    return 0;
+  cap = SvLEN (sv);
+  if (cap <= need)
+    return 0;
+  SvPOK_only (sv);
+  SvLEN_set (sv, 0);
+  *ptr = SvPVX (sv);
+  return cap;
+}
+
+/* Gives it back with `len` octets as the value, not read-only any more. False, and nothing has
+ * happened: that takes more. */
+int
+xs_unpin_filled (SV *sv, char *ptr, size_t cap, size_t len)
+{
+  if (!has_buffer (sv, ptr) || SvLEN (sv) || SvMAGICAL (sv))
+    return 0;
+  SvREADONLY_off (sv);
+  SvLEN_set (sv, cap);
+  SvCUR_set (sv, len);
+  ptr[len] = 0;
+  SvPOK_only (sv);
+  return 1;
+}
+
+/* A string whose memory is not perl's to free: pinned, mapped, or shared. */
+int xs_lacks_capacity (SV *sv) { return SvPOK (sv) && !SvLEN (sv); }
 
 /* While an interpreter is cloned: a length makes perl copy the buffer. */
 void

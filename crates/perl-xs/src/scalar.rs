@@ -184,6 +184,12 @@ impl Sv {
         unsafe { sys::xs_looks_like_number(self.0) != 0 }
     }
 
+    /// A string whose memory is not perl's to free: pinned, mapped, or shared.
+    pub fn lacks_capacity(self) -> bool {
+        // SAFETY: an Sv is a live scalar.
+        unsafe { sys::xs_lacks_capacity(self.0) != 0 }
+    }
+
     pub fn refcount(self) -> u32 {
         // SAFETY: an Sv is a live scalar.
         unsafe { sys::xs_refcnt(self.0) }
@@ -548,6 +554,31 @@ impl Perl {
     pub unsafe fn unpin(self, sv: Sv, ptr: *mut u8, cap: usize) -> bool {
         // SAFETY: the caller's word.
         unsafe { sys::xs_unpin(sv.0, ptr.cast(), cap) != 0 }
+    }
+
+    /// Makes a plain string's buffer ready and pins it, if it has room for `need` octets and the
+    /// string is at least `from` long: buffer and capacity. `None`, and nothing has happened: it
+    /// is shared, magical, read-only, too small, or anything else that takes more.
+    #[inline]
+    pub fn pin_plain(self, sv: Sv, from: usize, need: usize) -> Option<(*mut u8, usize)> {
+        let mut ptr: *mut c_char = std::ptr::null_mut();
+        // SAFETY: an Sv is a live scalar.
+        let cap = unsafe { sys::xs_pin_plain(sv.0, from, need, &mut ptr) };
+        (cap > 0).then_some((ptr.cast(), cap))
+    }
+
+    /// Gives such a buffer back, with `len` octets as the value, in a scalar that is not
+    /// read-only any more. `false`, and nothing has happened: the scalar has got another buffer
+    /// or magic meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` and `cap` are what [`Perl::pin_plain`] was about, and the first `len` octets, no more
+    /// than were needed, have been written.
+    #[inline]
+    pub unsafe fn unpin_filled(self, sv: Sv, ptr: *mut u8, cap: usize, len: usize) -> bool {
+        // SAFETY: the caller's word.
+        unsafe { sys::xs_unpin_filled(sv.0, ptr.cast(), cap, len) != 0 }
     }
 
     /// # Safety
