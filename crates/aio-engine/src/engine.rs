@@ -96,7 +96,7 @@ impl Engine {
     pub fn new(pipe: ResultPipe, limits: Limits) -> Engine {
         Engine {
             shared: Arc::new(Shared {
-                pool: Pool::new(limits, processors() - 1),
+                pool: Pool::new(limits, processors() - 1, worker::alone_with),
                 results: Results::new(pipe),
                 marks: Marks::new(),
                 several: AtomicBool::new(several_processors()),

@@ -51,6 +51,12 @@ impl<T> Lanes<T> {
         self.len += 1;
     }
 
+    /// The item that is next by L1.
+    pub fn first(&self) -> Option<&T> {
+        let lane = u16::BITS.checked_sub(self.mask.leading_zeros() + 1)?;
+        self.lanes[lane as usize].front()
+    }
+
     /// Takes the item that is next by L1.
     pub fn take(&mut self) -> Option<T> {
         if self.mask == 0 {

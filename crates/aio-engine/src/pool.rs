@@ -12,6 +12,8 @@
 //!     instead, with a short timeout, and joins in when jobs take long: then workers block, and
 //!     processors are idle. While the owner blocks with much ready, one more is woken for its
 //!     processor, as a guest: it leaves at its first look after the owner's return.
+//!     While the job that is next would wait for the one that was taken last (`alone_with`),
+//!     nobody is woken for it either, nobody joins in unless jobs take very long, and who did leaves.
 //! R5  A worker at a job with work for several may call a sleeper to help. Whatever is ready
 //!     comes first; workers are started for that as long as there are few.
 //! R6  Every count but `returning` changes under the ready lock, in the place that makes the
@@ -69,6 +71,9 @@ pub struct Pool<T> {
     wake: Condvar,
     /// So many workers are woken without asking whether it pays (R4).
     steady: usize,
+    /// Jobs of which it says the same wait for each other while they are executed: a second
+    /// worker would only be in the way (R4).
+    alone_with: fn(&T) -> Option<i32>,
 }
 
 /// `returning` is touched right before the lock is taken or right after, so it sits on the same
@@ -107,6 +112,10 @@ struct State<T> {
     watching: bool,
     /// Jobs that workers have taken out of the lanes.
     taken: u64,
+    /// What the last of them is alone with.
+    last_alone_with: Option<i32>,
+    /// One of the workers at work is to leave: they are in each other's way.
+    crowded: bool,
     /// Signals sent to sleepers, ever.
     calls: u64,
     /// Drop the queue, everybody ends.
@@ -134,6 +143,9 @@ impl Watch {
     const SHORT: Duration = Duration::from_micros(4);
     /// Beyond that, it would wait for a processor, unless jobs spend their time waiting.
     const LONG: Duration = Duration::from_micros(20);
+    /// As much for jobs that wait for each other. Not for ever: what they wait for may be
+    /// something that a job behind them does.
+    const ALONE: Duration = Duration::from_micros(100);
 
     fn new(taken: u64) -> Watch {
         Watch {
@@ -150,15 +162,10 @@ impl Watch {
         self.period.saturating_sub(self.since.elapsed())
     }
 
-    /// Did `active` workers need long for the jobs taken since the last look? `steady` is one
-    /// less than there are processors.
-    fn slow(&self, taken: u64, active: usize, steady: usize) -> bool {
-        let limit = match active <= steady {
-            true => Watch::SHORT,
-            false => Watch::LONG,
-        };
+    /// Did `active` workers need longer than `limit` for the jobs taken since the last look?
+    fn slow(&self, taken: u64, active: usize, limit: Duration) -> bool {
         if cfg!(loom) {
-            return true;
+            return limit < Watch::ALONE || self.period > Watch::FIRST;
         }
         let jobs = u32::try_from(taken - self.taken).unwrap_or(u32::MAX);
         let active = u32::try_from(active).unwrap_or(u32::MAX);
@@ -183,10 +190,12 @@ pub enum Need {
 }
 
 impl<T> Pool<T> {
-    /// `steady`: so many workers are put to work at once, at least 1 (R4).
-    pub fn new(limits: Limits, steady: usize) -> Pool<T> {
+    /// `steady`: so many workers are put to work at once, at least 1 (R4). `alone_with`: jobs of
+    /// which it says the same wait for each other.
+    pub fn new(limits: Limits, steady: usize, alone_with: fn(&T) -> Option<i32>) -> Pool<T> {
         Pool {
             steady: steady.max(1),
+            alone_with,
             shared: Padded(Shared {
                 returning: AtomicUsize::new(0),
                 state: Mutex::new(State {
@@ -199,6 +208,8 @@ impl<T> Pool<T> {
                     guests: 0,
                     watching: false,
                     taken: 0,
+                    last_alone_with: None,
+                    crowded: false,
                     calls: 0,
                     closing: false,
                     limits,
@@ -228,12 +239,19 @@ impl<T> Pool<T> {
         self.steady + usize::from(self.away.load(Ordering::Relaxed))
     }
 
+    /// Would the next job wait for the one that was taken last (R4)?
+    fn in_turns(&self, state: &State<T>) -> bool {
+        state.active > 0
+            && state.last_alone_with.is_some()
+            && state.last_alone_with == state.lanes.first().and_then(|job| (self.alone_with)(job))
+    }
+
     /// R1. True if a signal is to be sent.
     fn call_sleeper(&self, state: &mut State<T>) -> bool {
         if state.lanes.is_empty() || state.asleep == state.called || self.on_the_way(state) > 0 {
             return false;
         }
-        if state.active >= self.room() && state.watching {
+        if state.watching && (state.active >= self.room() || self.in_turns(state)) {
             return false;
         }
         state.called += 1;
@@ -479,17 +497,32 @@ impl<T> Pool<T> {
                 state.guests -= 1;
                 state.active -= 1;
                 active = false;
+            } else if active && state.crowded {
+                state.crowded = false;
+                if state.active > 1 && self.in_turns(&state) {
+                    state.active -= 1;
+                    state.guests = state.guests.min(state.active);
+                    active = false;
+                }
             }
-            let mut joins = active || state.active < room;
+            let mut joins = active || (state.active < room && !self.in_turns(&state));
             if let Some(w) = watch.as_mut().filter(|w| w.left() == Duration::ZERO) {
                 let quiet = state.taken == w.taken;
+                let in_turns = self.in_turns(&state);
+                let limit = if in_turns {
+                    Watch::ALONE
+                } else if state.active <= self.steady {
+                    Watch::SHORT
+                } else {
+                    Watch::LONG
+                };
                 if state.lanes.is_empty() && quiet {
                     watch = None;
                     state.watching = false;
-                } else if !state.lanes.is_empty() && w.slow(state.taken, state.active, self.steady)
-                {
+                } else if !state.lanes.is_empty() && w.slow(state.taken, state.active, limit) {
                     joins = true;
                 } else {
+                    state.crowded = in_turns;
                     w.again(state.taken);
                 }
             }
@@ -516,6 +549,7 @@ impl<T> Pool<T> {
                             usize::from(state.active > self.steady && room > self.steady);
                     }
                     state.taken += 1;
+                    state.last_alone_with = (self.alone_with)(&item);
                     self.ready.store(state.lanes.len(), Ordering::Relaxed);
                     let call = self.call_sleeper(&mut state);
                     self.unlock(state, call);

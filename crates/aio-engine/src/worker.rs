@@ -86,6 +86,14 @@ impl Ranked for Job {
     }
 }
 
+/// The kernel lets in one write to a file at a time.
+pub fn alone_with(job: &Job) -> Option<i32> {
+    match job.op {
+        Op::Write { fd, .. } => Some(fd),
+        _ => None,
+    }
+}
+
 /// How a worker looks for more work before it sleeps.
 struct Linger<'a> {
     shared: &'a Shared,

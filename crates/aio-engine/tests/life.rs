@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aio_engine::{Done, Engine, Job, Limits, Op, Output, ResultPipe, Wait, Wd};
+use aio_engine::{Buffer, Done, Engine, Job, Key, Limits, Op, Output, ResultPipe, Wait, Wd};
 use common::*;
 use proptest::prelude::*;
 
@@ -72,6 +72,44 @@ fn sleeping_workers_wake_for_a_burst() {
             watch(&engine, pipe);
         }
         assert!(engine.nthreads() <= 4, "round {round}");
+    }
+}
+
+/// Writes to one file are left to one worker while they are quick. These wait for what a request
+/// behind them does.
+#[test]
+fn writes_that_block_do_not_keep_what_would_free_them() {
+    const FULL: usize = 64 << 10;
+    let mut room = vec![0u8; FULL];
+    let at = room.as_mut_ptr();
+    // SAFETY: the vector outlives the engine; jobs may overwrite each other's bytes.
+    let buffer = |len| unsafe { Buffer::new(at, len) };
+    let (engine, descriptor) = new(8);
+    // These go first, and with them whatever blocks.
+    let (read, write) = pipe();
+    for _ in 0..10 {
+        let put = |key: Key, len| {
+            let (fd, offset, buf) = (write.as_raw_fd(), None, buffer(len));
+            let op = Op::Write { fd, offset, buf };
+            engine.submit(Box::new(Job::new(key, Default::default(), op)));
+        };
+        put(0, FULL);
+        assert_eq!(next(&engine, descriptor).done.result, FULL as i64);
+        for key in 1..5 {
+            put(key, 4096);
+        }
+        let (fd, offset, buf) = (read.as_raw_fd(), None, buffer(FULL));
+        let op = Op::Read { fd, offset, buf };
+        engine.submit(Box::new(Job::new(5, Default::default(), op)));
+        let mut written = 0;
+        for _ in 1..6 {
+            let job = watch(&engine, descriptor);
+            written += i64::from(job.key < 5) * job.done.result;
+        }
+        assert_eq!(written, 4 * 4096);
+        let op = Op::Read { fd, offset, buf };
+        engine.submit(Box::new(Job::new(5, Default::default(), op)));
+        assert_eq!(next(&engine, descriptor).done.result, written);
     }
 }
 

@@ -44,6 +44,9 @@ impl Look for Looks {
     fn settle(&mut self) {}
 }
 
+/// Jobs from this number on wait for each other.
+const ALONE: u32 = 1000;
+
 /// A worker's life.
 fn work(pool: Arc<Pool<u32>>, done: Arc<Counter>, linger: bool) {
     let mut job = pool.first();
@@ -94,7 +97,7 @@ fn limits(max_parallel: usize) -> Limits {
 /// What each model starts from.
 fn setup(limit: usize) -> (Arc<Pool<u32>>, Arc<Counter>, Vec<thread::JoinHandle<()>>) {
     (
-        Arc::new(Pool::new(limits(limit), 1)),
+        Arc::new(Pool::new(limits(limit), 1, |n| (*n >= ALONE).then_some(0))),
         Arc::default(),
         Vec::new(),
     )
@@ -193,40 +196,78 @@ fn an_owner_that_was_away_finds_its_jobs_done() {
     }
 }
 
+/// Has jobs executed by workers for which those above `long` wait for each other, two by two.
+/// Each comes with how many must be done before the next one is submitted, 0 for none.
+fn long_ones(linger: bool, long: u32, away: bool, jobs: &[(u32, u32)]) {
+    let (pool, done, mut workers) = setup(2);
+    let together = Arc::new(Counter::default());
+    let worker = move |pool: Arc<Pool<u32>>, done: Arc<Counter>, together: Arc<Counter>| {
+        let mut job = pool.first();
+        while let Some(n) = job {
+            if *n > long {
+                together.add();
+                together.wait_for(2);
+            }
+            pool.returning();
+            done.add();
+            job = pool.next(&mut Looks(linger));
+        }
+    };
+    for &(n, wait) in jobs {
+        let mut need = pool.put(Priority::default(), Box::new(n));
+        while need == Need::Worker {
+            let (pool2, done2, together2) = (pool.clone(), done.clone(), together.clone());
+            workers.push(thread::spawn(move || worker(pool2, done2, together2)));
+            need = pool.help();
+        }
+        if away {
+            pool.away();
+            thread::yield_now();
+            pool.back();
+        }
+        if wait > 0 {
+            done.wait_for(wait);
+        }
+    }
+    end(&pool, workers);
+}
+
 /// Two jobs that wait for each other: neither may be left to the worker that has the other,
 /// whichever way the first one went.
 #[test]
 fn no_job_waits_behind_a_long_one() {
     for linger in [false, true] {
-        model(move || {
-            let (pool, done, mut workers) = setup(2);
-            let together = Arc::new(Counter::default());
-            let worker = move |pool: Arc<Pool<u32>>, done: Arc<Counter>, together: Arc<Counter>| {
-                let mut job = pool.first();
-                while let Some(n) = job {
-                    if *n > 0 {
-                        together.add();
-                        together.wait_for(2);
-                    }
-                    pool.returning();
-                    done.add();
-                    job = pool.next(&mut Looks(linger));
-                }
-            };
-            for (n, wait) in [(0, 1), (1, 0), (2, 3)] {
-                let mut need = pool.put(Priority::default(), Box::new(n));
-                while need == Need::Worker {
-                    let (pool2, done2, together2) = (pool.clone(), done.clone(), together.clone());
-                    workers.push(thread::spawn(move || worker(pool2, done2, together2)));
-                    need = pool.help();
-                }
-                if wait > 0 {
-                    done.wait_for(wait);
-                }
-            }
-            end(&pool, workers);
-        });
+        model(move || long_ones(linger, 0, false, &[(0, 1), (1, 0), (2, 3)]));
     }
+}
+
+/// Jobs that a second worker is thought to be in the way of, but they are long and wait for each
+/// other: whoever watches joins in at last. With one worker at first, and with two.
+#[test]
+fn no_job_waits_for_workers_that_keep_out_of_the_way() {
+    let jobs: [&[(u32, u32)]; 2] = [
+        &[(ALONE, 1), (ALONE + 1, 0), (ALONE + 2, 3)],
+        &[(0, 0), (1, 2), (ALONE + 1, 0), (ALONE + 2, 4)],
+    ];
+    for (jobs, away) in [(jobs[0], false), (jobs[1], false), (jobs[1], true)] {
+        model(move || long_ones(false, ALONE, away, jobs));
+    }
+}
+
+/// As many of them that are short: a worker that leaves the other its place leaves no job.
+#[test]
+fn no_job_is_left_by_a_worker_that_goes_out_of_the_way() {
+    model(|| {
+        let (pool, done, mut workers) = setup(2);
+        burst(&pool, &done, &mut workers, false, 2);
+        done.wait_for(2);
+        for n in 0..3 {
+            let need = pool.put(Priority::default(), Box::new(ALONE + n));
+            staff(&pool, &done, &mut workers, false, need);
+        }
+        done.wait_for(5);
+        end(&pool, workers);
+    });
 }
 
 /// A worker calls for help while the owner submits: the sleeper may be meant for either.
