@@ -2683,6 +2683,12 @@ affected. Threads made by C libraries are of no importance.
 
 Workers are threads of the system, not of perl. They never run Perl code.
 
+What the program's own thread does of their work, on Linux, is to read what is
+in memory anyway: with 16 and more requests ready, the functions that poll do
+C<aio_read>s of up to 16 KiB at an offset that the kernel has in its cache
+(F<preadv2(2)>, C<RWF_NOWAIT>), for a tenth of a millisecond at a time, before
+they wait for others. Not if C<max_parallel> is 1.
+
 =head1 SIGNALS
 
 Workers block all signals, so signals are handled where perl runs. A request

@@ -9,7 +9,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::job::{Done, Job, Key};
 use crate::linger::{processors, several_processors, spin, spin_slowly, Pay};
@@ -36,6 +36,7 @@ pub struct Engine {
     pay: Cell<Pay>,
     gather_pay: Cell<Pay>,
     stay_pay: Cell<Pay>,
+    share_pay: Cell<Pay>,
     /// The owner has lingered since it last took everything.
     lingered: Cell<bool>,
     /// The owner is one that lingers: it will look for the result of what it submits, so a
@@ -111,6 +112,7 @@ impl Engine {
             pay: Cell::new(Pay::default()),
             gather_pay: Cell::new(Pay::default()),
             stay_pay: Cell::new(Pay::default()),
+            share_pay: Cell::new(Pay::default()),
             lingered: Cell::new(false),
             polls: Cell::new(false),
             _owner: PhantomData,
@@ -246,6 +248,9 @@ impl Engine {
             }
         }
         let ready = self.shared.pool.ready();
+        if ready >= BACKLOG && self.share((ready / 2).min(GATHER)) {
+            return Wait::Over;
+        }
         if ready >= FLOOD {
             if self.batch.settle_for(results, (ready / 4).min(FLOOD)) {
                 return Wait::Over;
@@ -273,7 +278,7 @@ impl Engine {
     pub fn stay(&self) -> bool {
         let ready = self.shared.pool.ready();
         let found = match ready >= BACKLOG {
-            true => self.gather((ready / 2).min(HANDFUL)),
+            true => self.share((ready / 2).min(HANDFUL)) || self.gather((ready / 2).min(HANDFUL)),
             false => self.look(&self.stay_pay, STAY),
         };
         let found = found || self.batch.settle(&self.shared.results);
@@ -321,6 +326,38 @@ impl Engine {
         }
         self.gather_pay.set(pay);
         found
+    }
+
+    /// Executes what is ready and certain to wait for nothing, side by side with the workers,
+    /// until `wanted` results are there. True: some are.
+    fn share(&self, wanted: usize) -> bool {
+        let (pool, results) = (&self.shared.pool, &self.shared.results);
+        let mut pay = self.share_pay.get();
+        if !pay.worth_it() {
+            self.share_pay.set(pay);
+            return false;
+        }
+        let end = Instant::now() + GATHER_TIME;
+        let mut shared = 0;
+        while let Some(mut job) = pool.share(|job| ops::is_quick(&job.op)) {
+            let done = self.shared.execute_at_once(&mut job);
+            pay.report(done);
+            if !done {
+                let need = pool.put_back(job.priority, job);
+                self.start(need);
+                break;
+            }
+            if shared == 0 {
+                self.batch.look(results);
+            }
+            shared += 1;
+            results.push_behind(job, true);
+            if self.batch.waits_for(results, wanted, || true) || Instant::now() >= end {
+                break;
+            }
+        }
+        self.share_pay.set(pay);
+        shared > 0
     }
 
     /// Makes the descriptor readable if results wait. After a `linger` that found some, for an

@@ -51,6 +51,14 @@ impl<T> Lanes<T> {
         self.len += 1;
     }
 
+    /// Puts an item back that was taken: before all of its priority.
+    pub fn put_back(&mut self, priority: Priority, item: T) {
+        let lane = priority.lane();
+        self.lanes[lane].push_front(item);
+        self.mask |= 1 << lane;
+        self.len += 1;
+    }
+
     /// The item that is next by L1.
     pub fn first(&self) -> Option<&T> {
         let lane = u16::BITS.checked_sub(self.mask.leading_zeros() + 1)?;

@@ -360,6 +360,32 @@ impl<T> Pool<T> {
         item
     }
 
+    /// Takes the job that is next, for the owner to execute while it waits: if it is one that
+    /// `suits`, and if several may be executed at a time.
+    pub fn share(&self, suits: impl FnOnce(&T) -> bool) -> Option<Box<T>> {
+        let mut state = lock(&self.shared.state);
+        let first = state
+            .lanes
+            .first()
+            .filter(|_| state.limits.max_parallel > 1)?;
+        if !suits(first) {
+            return None;
+        }
+        let item = state.lanes.take();
+        self.ready.store(state.lanes.len(), Ordering::Release);
+        item
+    }
+
+    /// Puts it back, for a worker.
+    pub fn put_back(&self, priority: Priority, item: Box<T>) -> Need {
+        let mut state = lock(&self.shared.state);
+        state.lanes.put_back(priority, item);
+        let (need, call) = self.staff(&mut state);
+        self.ready.store(state.lanes.len(), Ordering::Release);
+        self.unlock(state, call);
+        need
+    }
+
     /// Jobs that no worker has. One in the slot has found its worker.
     pub fn ready(&self) -> usize {
         self.ready.load(Ordering::Acquire)

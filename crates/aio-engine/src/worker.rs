@@ -53,6 +53,26 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Executes `job` if that takes microseconds and waits for nothing, or skips it if it is
+    /// cancelled. False: that is for a worker to do.
+    pub fn execute_at_once(&self, job: &mut Job) -> bool {
+        let started = job.times.as_ref().map(|_| Instant::now());
+        if self.marks.is_set(job.key) {
+            return true;
+        }
+        let Some(done) = ops::run_at_once(&job.op) else {
+            return false;
+        };
+        job.done = done;
+        if let (Some(times), Some(started)) = (&mut job.times, started) {
+            times.started = started;
+            times.ended = Instant::now();
+        }
+        true
+    }
+}
+
 /// The workers as the operation of one of them sees them.
 struct Colleagues<'a> {
     shared: &'a Shared,

@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::io::Write;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aio_engine::sys;
 use aio_engine::{Buffer, Done, Engine, Job, Key, Limits, Op, Output, ResultPipe, Wait, Wd};
 use common::*;
 use proptest::prelude::*;
@@ -72,6 +74,138 @@ fn sleeping_workers_wake_for_a_burst() {
             watch(&engine, pipe);
         }
         assert!(engine.nthreads() <= 4, "round {round}");
+    }
+}
+
+/// Reads of a file of 64 blocks, each of which begins with its number, into a place of their own.
+struct Blocks {
+    file: std::fs::File,
+    place: Vec<u8>,
+}
+
+impl Blocks {
+    const SIZE: usize = 512;
+
+    fn new() -> Blocks {
+        let mut file = tempfile::tempfile().unwrap();
+        for n in 0..64 {
+            let mut block = [0; Self::SIZE];
+            block[0] = n;
+            file.write_all(&block).unwrap();
+        }
+        Blocks {
+            file,
+            place: vec![0xff; 64 * Self::SIZE],
+        }
+    }
+
+    /// Can cached blocks be told from others here?
+    fn can_be_shared(&mut self) -> bool {
+        let buf = self.buffer(0, Self::SIZE);
+        let read = sys::read_cached(self.file.as_raw_fd(), 0, &buf);
+        self.place[0] = 0xff;
+        read == Ok(Self::SIZE)
+    }
+
+    fn buffer(&mut self, n: usize, len: usize) -> Buffer {
+        let place = &mut self.place[n * Self::SIZE..][..len];
+        // SAFETY: the vector outlives the engines of these tests.
+        unsafe { Buffer::new(place.as_mut_ptr(), len) }
+    }
+
+    /// Block `n`, from an offset within it.
+    fn job(&mut self, n: usize, from: usize) -> Box<Job> {
+        let op = Op::Read {
+            fd: self.file.as_raw_fd(),
+            offset: Some((n * Self::SIZE + from) as i64),
+            buf: self.buffer(n, Self::SIZE),
+        };
+        Box::new(Job::new(n as Key, Default::default(), op))
+    }
+}
+
+/// With all workers busy for long, an owner that waits reads what is cached itself.
+#[test]
+fn an_owner_that_waits_reads_what_is_cached() {
+    let mut blocks = Blocks::new();
+    if !blocks.can_be_shared() {
+        return println!("skipped: no RWF_NOWAIT in the directory for temporary files");
+    }
+    let (engine, pipe) = new(2);
+    // It goes first, and lets the workers go if this test fails.
+    let gate = Gate::new();
+    for key in 100..102 {
+        engine.submit(gate.job(key, 0));
+    }
+    until("both execute", || engine.nready() == 0);
+    for n in 0..64 {
+        engine.submit(blocks.job(n, 0));
+    }
+    engine.cancel(3);
+    let mut results = Vec::new();
+    // A few that are left are no batch to be waited for.
+    while engine.nready() >= 16 {
+        assert_eq!(engine.linger(), Wait::Over);
+        results.extend(std::iter::from_fn(|| engine.take()));
+    }
+    assert!(results.len() > 48, "{} results", results.len());
+    for (n, job) in results.iter().enumerate() {
+        assert_eq!(job.key, n as Key, "in order");
+        let (result, byte) = match n {
+            3 => (0, 0xff),
+            _ => (Blocks::SIZE as i64, n as u8),
+        };
+        assert_eq!((job.done.result, job.done.errno), (result, 0), "block {n}");
+        assert_eq!(blocks.place[n * Blocks::SIZE], byte, "block {n}");
+    }
+    gate.open(2);
+    for _ in results.len()..66 {
+        next(&engine, pipe);
+    }
+}
+
+/// What the owner cannot do at once is left to the workers, whole: the end of a file, errors, what
+/// is no read, and anything at all if requests are to be executed one by one.
+#[test]
+fn an_owner_that_waits_leaves_the_rest_to_workers() {
+    let mut blocks = Blocks::new();
+    let can_be_shared = blocks.can_be_shared();
+    for limit in [1, 2] {
+        let (engine, pipe) = new(limit);
+        let gate = Gate::new();
+        for key in 100..100 + limit {
+            engine.submit(gate.job(key as Key, 0));
+        }
+        until("all execute", || engine.nready() == 0);
+        // The last block, from its middle: what is read ends early.
+        for n in 0..32 {
+            let job = match limit {
+                1 => blocks.job(n, 0),
+                _ => {
+                    let mut job = blocks.job(63, Blocks::SIZE / 2);
+                    job.key = n as Key;
+                    job
+                }
+            };
+            engine.submit(job);
+        }
+        for _ in 0..3 {
+            assert_ne!(engine.linger(), Wait::Over, "limit {limit}");
+            assert_eq!(engine.nready(), 32);
+        }
+        gate.open(limit);
+        for _ in 0..32 + limit {
+            let job = next(&engine, pipe);
+            let read = match (job.key < 100, limit) {
+                (false, _) => 1,
+                (true, 1) => Blocks::SIZE,
+                (true, _) => Blocks::SIZE / 2,
+            };
+            assert_eq!(job.done.result, read as i64, "limit {limit}");
+        }
+    }
+    if !can_be_shared {
+        println!("skipped in part: no RWF_NOWAIT in the directory for temporary files");
     }
 }
 

@@ -270,6 +270,30 @@ fn no_job_is_left_by_a_worker_that_goes_out_of_the_way() {
     });
 }
 
+/// The owner takes a job to execute it itself, finds that it cannot, and puts it back: a worker
+/// that slept meanwhile gets it.
+#[test]
+fn a_job_that_the_owner_puts_back_is_not_lost() {
+    for linger in [false, true] {
+        model(move || {
+            let (pool, done, mut workers) = setup(2);
+            burst(&pool, &done, &mut workers, linger, 3);
+            for executes in [true, false] {
+                match pool.share(|_| true) {
+                    Some(_) if executes => done.add(),
+                    Some(job) => {
+                        let need = pool.put_back(Priority::default(), job);
+                        staff(&pool, &done, &mut workers, linger, need);
+                    }
+                    None => {}
+                }
+            }
+            done.wait_for(3);
+            end(&pool, workers);
+        });
+    }
+}
+
 /// A worker calls for help while the owner submits: the sleeper may be meant for either.
 #[test]
 fn a_call_for_help_loses_no_job() {

@@ -240,6 +240,20 @@ pub enum Op {
     },
 }
 
+/// Might [`run_at_once`] do it? To be asked often: no system call is made.
+pub fn is_quick(op: &Op) -> bool {
+    matches!(op, Op::Read { offset, buf, .. } if rw::is_quick_read(*offset, buf))
+}
+
+/// Executes `op` if it takes microseconds and waits for nothing, neither a disk nor a process.
+/// `None`: nobody knows, and it is as if nothing had been tried.
+pub fn run_at_once(op: &Op) -> Option<Done> {
+    match op {
+        Op::Read { fd, offset, buf } => rw::read_at_once(*fd, *offset, buf).map(Done::ok),
+        _ => None,
+    }
+}
+
 /// Might `op` have to wait for another thread or process? Asked before an operation runs on a
 /// thread that nobody can wait for: where no worker can be had.
 pub fn would_wait(op: &Op) -> bool {

@@ -74,6 +74,21 @@ pub fn read(fd: RawFd, offset: Option<i64>, buf: &Buffer) -> Res<i64> {
     sys::read_buffer(fd, offset, buf).map(|n| n as i64)
 }
 
+/// A read of so much takes no longer than other things that the owner does at a time.
+const QUICK: usize = 16 << 10;
+
+/// Might [`read_at_once`] do it?
+pub fn is_quick_read(offset: Option<i64>, buf: &Buffer) -> bool {
+    offset.is_some() && buf.len() <= QUICK
+}
+
+/// A read that need not wait: all of it is cached. `None`: it might have to, and a common read is
+/// needed, which also tells the end of a file and errors.
+pub fn read_at_once(fd: RawFd, offset: Option<i64>, buf: &Buffer) -> Option<i64> {
+    let n = sys::read_cached(fd, offset?, buf).ok()?;
+    (n == buf.len()).then_some(n as i64)
+}
+
 /// write(2), pwrite(2)
 pub fn write(fd: RawFd, offset: Option<i64>, buf: &Buffer) -> Res<i64> {
     sys::write_buffer(fd, offset, buf).map(|n| n as i64)
