@@ -37,6 +37,9 @@ pub struct Engine {
     gather_pay: Cell<Pay>,
     stay_pay: Cell<Pay>,
     share_pay: Cell<Pay>,
+    /// How long to sleep for a batch, and how large the last one was to be; 0: it did not sleep.
+    patience: Cell<Duration>,
+    hoped_for: Cell<usize>,
     /// The owner has lingered since it last took everything.
     lingered: Cell<bool>,
     /// The owner is one that lingers: it will look for the result of what it submits, so a
@@ -64,9 +67,11 @@ const BACKLOG: usize = 16;
 /// tens of microseconds on a virtual machine.
 const HANDFUL: usize = 16;
 
-/// The largest batch to sleep for, and how long at most.
+/// The largest batch to sleep for, and how long at most: longer if the last sleeps ended before
+/// their batch was there, because jobs are long.
 const GATHER: usize = 64;
 const GATHER_TIME: Duration = Duration::from_micros(100);
+const GATHER_LONGEST: Duration = Duration::from_millis(1);
 
 /// With so much ready, the workers are busy for long whatever the owner does: it sleeps until as
 /// many results wait, or a quarter of what is ready, or for this time.
@@ -113,6 +118,8 @@ impl Engine {
             gather_pay: Cell::new(Pay::default()),
             stay_pay: Cell::new(Pay::default()),
             share_pay: Cell::new(Pay::default()),
+            patience: Cell::new(GATHER_TIME),
+            hoped_for: Cell::new(0),
             lingered: Cell::new(false),
             polls: Cell::new(false),
             _owner: PhantomData,
@@ -238,6 +245,15 @@ impl Engine {
         let results = &self.shared.results;
         self.lingered.set(true);
         self.polls.set(self.shared.several.load(Ordering::Relaxed));
+        let hoped_for = self.hoped_for.take();
+        if hoped_for > 0 {
+            let patience = match self.batch.waits_for(results, hoped_for, || true) {
+                true => self.patience.get() / 2,
+                false => self.patience.get() * 2,
+            };
+            let patience = patience.clamp(GATHER_TIME, GATHER_LONGEST);
+            self.patience.set(patience);
+        }
         if self.batch.waits(results) {
             return Wait::Over;
         }
@@ -260,11 +276,13 @@ impl Engine {
             return Wait::BlockFor(FLOOD_TIME);
         }
         if ready >= BACKLOG {
+            let wanted = (ready / 2).min(GATHER);
             let found = self.gather((ready / 2).min(HANDFUL));
-            return match found || self.batch.settle_for(results, (ready / 2).min(GATHER)) {
-                true => Wait::Over,
-                false => Wait::BlockFor(GATHER_TIME),
-            };
+            if found || self.batch.settle_for(results, wanted) {
+                return Wait::Over;
+            }
+            self.hoped_for.set(wanted);
+            return Wait::BlockFor(self.patience.get());
         }
         match self.look(&self.pay, LINGER) || self.batch.settle(results) {
             true => Wait::Over,

@@ -209,6 +209,32 @@ fn an_owner_that_waits_leaves_the_rest_to_workers() {
     }
 }
 
+/// With much ready behind long requests an owner is told to sleep ever longer, up to a bound.
+#[test]
+fn an_owner_waits_for_a_batch_for_a_bounded_time() {
+    let (engine, pipe) = new(2);
+    let gate = Gate::new();
+    for key in 100..102 {
+        engine.submit(gate.job(key, 0));
+    }
+    until("both execute", || engine.nready() == 0);
+    for key in 0..40 {
+        engine.submit(nop(key, 0));
+    }
+    let times: Vec<Duration> = std::iter::repeat_with(|| match engine.linger() {
+        Wait::BlockFor(time) => time,
+        other => panic!("{other:?}"),
+    })
+    .take(8)
+    .collect();
+    let micros: Vec<u128> = times.iter().map(Duration::as_micros).collect();
+    assert_eq!(micros, [100, 200, 400, 800, 1000, 1000, 1000, 1000]);
+    gate.open(2);
+    for _ in 0..42 {
+        next(&engine, pipe);
+    }
+}
+
 /// Writes to one file are left to one worker while they are quick. These wait for what a request
 /// behind them does.
 #[test]
