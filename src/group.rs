@@ -5,11 +5,12 @@
 //! G2  While its feeder runs a group cannot end, whatever the feeder polls. If it was emptied
 //!     meanwhile outside a delivery, it goes through the result lanes again.
 
+use aio_engine::Key;
 use perl_xs::{Args, Called, Fail, Owned, Perl, Result, Returns, Sv};
 
 use crate::args;
 use crate::deliver::requeue_if_over;
-use crate::half::Half;
+use crate::half::{enter, Half};
 use crate::object::{self, GRP, REQ};
 use crate::table::{Id, CANCELLED, DELIVERING, NONE};
 
@@ -27,36 +28,62 @@ fn open(perl: Perl, half: &Half, body: Sv) -> Result<Id> {
     Ok(table.id(key))
 }
 
+/// As [`open`], but it can have further members.
+fn open_for_more(perl: Perl, half: &Half, body: Sv) -> Result<Key> {
+    let group = open(perl, half, body)?.key;
+    if half.table.borrow().get(group).has(DELIVERING) {
+        return Fail::croak(FINISHED);
+    }
+    Ok(group)
+}
+
+/// Makes a request a member. One that is done counts for nothing.
+fn join(perl: Perl, half: &Half, group: Key, member: Sv) -> Result<()> {
+    let member = object::key(perl, member);
+    let mut table = half.table.borrow_mut();
+    if member == NONE || table.get(member).has(DELIVERING) {
+        return Ok(());
+    }
+    if table.get(member).group != NONE {
+        return Fail::croak("IO::AIO::GRP::add: the request is already in a group");
+    }
+    if table.contains(member, group) {
+        return Fail::croak("IO::AIO::GRP::add: a group cannot contain itself");
+    }
+    table.link(group, member);
+    Ok(())
+}
+
+/// What feeders do: a plain group gets one plain request. No Perl code can run then.
+fn one_plain(perl: Perl, args: &Args) -> Option<(Sv, Sv)> {
+    let (group, member) = match args.len() {
+        2 => (args.raw(0)?, args.raw(1)?),
+        _ => return None,
+    };
+    let member = object::plain(perl, member, REQ).or_else(|| object::plain(perl, member, GRP));
+    object::plain(perl, group, GRP).zip(member)
+}
+
 /// `$grp->add(@requests)`
 pub fn add(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = enter(perl)?;
+    if let Some((body, member)) = one_plain(perl, args) {
+        let group = open_for_more(perl, half, body)?;
+        join(perl, half, group, member)?;
+        return Ok(match (args.is_void(), args.raw(1)) {
+            (false, Some(sv)) => Returns::One(sv.own()),
+            _ => Returns::Nothing,
+        });
+    }
     let (half, body) = object::own(perl, args, GRP)?;
-    let open_for_more = || {
-        let group = open(perl, half, body)?.key;
-        if half.table.borrow().get(group).has(DELIVERING) {
-            return Fail::croak(FINISHED);
-        }
-        Ok(group)
-    };
-    open_for_more()?;
+    open_for_more(perl, half, body)?;
     let mut given = Vec::with_capacity(args.len() - 1);
     for i in 1..args.len() {
         let Some(sv) = args.raw(i) else { break };
         let member = object::body(perl, sv, REQ)?;
         given.push(sv.own());
-
-        let group = open_for_more()?;
-        let member = object::key(perl, member);
-        let mut table = half.table.borrow_mut();
-        if member == NONE || table.get(member).has(DELIVERING) {
-            continue;
-        }
-        if table.get(member).group != NONE {
-            return Fail::croak("IO::AIO::GRP::add: the request is already in a group");
-        }
-        if table.contains(member, group) {
-            return Fail::croak("IO::AIO::GRP::add: a group cannot contain itself");
-        }
-        table.link(group, member);
+        let group = open_for_more(perl, half, body)?;
+        join(perl, half, group, member)?;
     }
     Ok(Returns::List(given))
 }

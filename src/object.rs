@@ -47,6 +47,12 @@ pub fn prepare(perl: Perl) -> Result<()> {
     Ok(())
 }
 
+/// The body of an object of exactly that class, if it is as plain as objects are made here.
+pub fn plain(perl: Perl, sv: Sv, class: &'static CStr) -> Option<Sv> {
+    let body = sv.referent().filter(|_| !sv.view().is_magical())?;
+    (body.view().is_hash() && perl.is_class(body, class)).then_some(body)
+}
+
 /// The body of an object of a class.
 ///
 /// Perl: magic and an overridden `isa` run Perl code; what is no such object croaks.
