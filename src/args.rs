@@ -504,15 +504,15 @@ impl<'a> Parse<'a> {
     }
 
     /// The third argument of fcntl and ioctl: a number by value, anything else as the kernel's
-    /// own copy of its octets, with room for at least 256.
-    pub fn argument(&mut self, i: usize) -> Result<Arg> {
+    /// own copy of its octets, with room for at least 256, and for `need`.
+    pub fn argument(&mut self, i: usize, need: usize) -> Result<Arg> {
         let value = self.args.get(i)?;
         let view = value.view();
         if view.has_number() && !view.has_string() && !view.is_ref() {
             return Ok(Arg::Value(long(self.perl, value)? as libc::c_long));
         }
         let bytes = self.data_bytes(value, "arg")?;
-        let mut room = vec![0; bytes.len().max(256) + 1];
+        let mut room = vec![0; bytes.len().max(need).max(256) + 1];
         room[..bytes.len()].copy_from_slice(bytes);
         let len = bytes.len();
         // SAFETY: the vector is kept, untouched, until the job is back.

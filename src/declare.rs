@@ -174,9 +174,12 @@ requests! {
         |p| Op::Readdir { path: p.path(0, "pathname")?, flags: p.int(1)? };
 
     aio_fcntl ("$$$;$") "fh, cmd, arg, callback" Control simple
-        |p| Op::Fcntl { fd: p.input(0)?, cmd: p.int(1)?, arg: p.argument(2)? };
+        |p| Op::Fcntl { fd: p.input(0)?, cmd: p.int(1)?, arg: p.argument(2, 0)? };
     aio_ioctl ("$$$;$") "fh, request, buf, callback" Control simple
-        |p| Op::Ioctl { fd: p.input(0)?, request: p.long(1)? as u64, arg: p.argument(2)? };
+        |p| {
+            let (fd, request) = (p.input(0)?, p.long(1)? as u64);
+            Op::Ioctl { fd, request, arg: p.argument(2, ioctl_size(request))? }
+        };
 
     aio_sync (";$") "callback" Status simple
         |p| { let _ = p; Op::Sync };
@@ -233,6 +236,12 @@ requests! {
         |p| Op::Rmtree { path: p.path(0, "pathname")? };
     aio_pathsync ("$;$") "pathname, callback" Status composite
         |p| Op::Pathsync { path: p.path(0, "pathname")? };
+}
+
+/// What an ioctl may write to its argument, where the number of the request tells: bits 16 to 29
+/// by the usual convention (`_IOC_SIZE`, `IOCPARM_LEN`; some systems have a bit less).
+fn ioctl_size(request: u64) -> usize {
+    (request >> 16) as usize & 0x3fff
 }
 
 fn never(_: &mut Parse) -> Result<Op> {
