@@ -96,7 +96,7 @@ package Model::REQ {
             delete @$req{qw(cb feeder values)};
             $req = $group && $group->{seen} && !%{ $group->{members} } && $group->{state} eq "waiting" && !$group->{feeding} && $group;
          }
-         warn $died[1] if @died > 1;
+         warn $_ for @died[1 .. $#died];
          die $died[0] if @died;
          return -1 if $limit && ++$taken >= $limit;
       }
