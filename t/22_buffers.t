@@ -365,7 +365,7 @@ for my $kind ("a string", "a copy-on-write string") {
    my $const = "." x 10;
    Internals::SvREADONLY ($const, 1);
    ok !eval { aio_read $fh, 0, 4, $const, 0; 1 } && $@ =~ $readonly, "a scalar that was read-only is not read into";
-   release;
+   release 1;   # one by one, in order
    is_deeply \@got, [(5) x 50, "write 3", "read 4"], "all are done";
    is_deeply [@data[0 .. 7, 9 .. 49]], [map { my $n = $_; "..@{[ join '', map chr (97 + ($n + $_) % 26), 0 .. 4 ]}" } 0 .. 7, 9 .. 49], "... with what was read";
    is $data[8], "yzab", "... the second one too";
@@ -400,7 +400,7 @@ for my $then (
    eval { aio_read $fh, 2, 6, $data, 0, sub { push @got, $_[0] }; 1 } or diag $@;
    eval { aio_write $fh, 20, 1, "x", 0, sub { push @got, "written" }; 1 } or diag $@;
    eval { aio_write $fh, 2000, 1, $data, 0, sub { push @got, "written" }; 1 } or diag $@;
-   release;
+   release 1;   # one by one, in order
    is_deeply \@got, [10, 8, 6, "written", "written"], "a program that makes a scalar writable and $name: all is done";
    is $first, "0123456789", "... the first read was the value when it was done";
    ok $held, "... and the next ones held the scalar" if $name eq "leaves it";
