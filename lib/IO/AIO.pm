@@ -777,8 +777,9 @@ The system calls of the same name. Pass the plain number the call returns, or
 C<-1> with C<$!> set.
 
 An argument that is a number (and not a string) is passed as that number. A
-string is passed as a pointer to its octets, with room for at least 256, which
-the kernel may change in place; its length stays. The scalar is kept alive but
+string is passed as a pointer to its octets, with room for at least 256, and for
+as many as the number of an ioctl says (C<_IOC_SIZE>), which the kernel may
+change in place; its length stays. The scalar is kept alive but
 not read-only: leave it alone until the callback is called. C<undef> is an
 empty buffer.
 
