@@ -33,7 +33,7 @@ impl Drop for Parse<'_> {
         let Some(extra) = self.extra.take() else {
             return;
         };
-        drop(extra.kept.into_scalars().collect::<Vec<_>>());
+        extra.kept.into_scalars().for_each(drop);
         if let Some(Other::Argument(argument)) = extra.other.map(|other| *other) {
             // SAFETY: `argument` stored one reference.
             drop(unsafe { Owned::from_raw(argument.sv) });

@@ -1,8 +1,8 @@
 //! The Perl-facing half of IO::AIO.
 //!
 //! `declare` has the requests, read like a table; `submit` makes them, `deliver` ends them,
-//! `table` has them in between, `holds` the scalars they use. `half` is the state and the way in. What runs on other threads
-//! is the `aio-engine` crate.
+//! `table` has them in between, `holds` the scalars they use. `half` is the state and the way
+//! in. What runs on other threads is the `aio-engine` crate.
 
 mod args;
 mod consts;

@@ -1,7 +1,7 @@
 //! The request table: the Perl half of every request that is not done.
 //!
 //! T1  An entry exists from submission until its request is done; a job carries its key.
-//! T2  The table owns the scalars in its entries as raw references. They leave it by
+//! T2  The table owns the scalars in its entries, most as raw references. They leave it by
 //!     [`Table::remove`], whose receiver releases them: dropping an entry runs no Perl code.
 //! T3  The table is borrowed for single looks and changes, never across a call into Perl.
 //! T4  A key is used again when its request is done. Whoever holds one while Perl code runs holds

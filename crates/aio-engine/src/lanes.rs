@@ -61,16 +61,18 @@ impl<T> Lanes<T> {
 
     /// The item that is next by L1.
     pub fn first(&self) -> Option<&T> {
-        let lane = u16::BITS.checked_sub(self.mask.leading_zeros() + 1)?;
-        self.lanes[lane as usize].front()
+        self.lanes[self.highest()?].front()
+    }
+
+    /// The highest lane that holds something (L2).
+    fn highest(&self) -> Option<usize> {
+        let above = self.mask.leading_zeros() + 1;
+        u16::BITS.checked_sub(above).map(|lane| lane as usize)
     }
 
     /// Takes the item that is next by L1.
     pub fn take(&mut self) -> Option<T> {
-        if self.mask == 0 {
-            return None;
-        }
-        let lane = (u16::BITS - 1 - self.mask.leading_zeros()) as usize;
+        let lane = self.highest()?;
         let queue = &mut self.lanes[lane];
         let item = queue.pop_front();
         if queue.is_empty() {

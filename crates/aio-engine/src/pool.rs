@@ -302,6 +302,11 @@ impl<T> Pool<T> {
         }
         let mut state = lock(&self.shared.state);
         state.lanes.put(priority, item);
+        self.queued(state)
+    }
+
+    /// Lets others see what has been put into the lanes, and sees to it that somebody comes.
+    fn queued(&self, mut state: MutexGuard<'_, State<T>>) -> Need {
         let (need, call) = self.staff(&mut state);
         self.ready.store(state.lanes.len(), Ordering::Release);
         self.unlock(state, call);
@@ -380,10 +385,7 @@ impl<T> Pool<T> {
     pub fn put_back(&self, priority: Priority, item: Box<T>) -> Need {
         let mut state = lock(&self.shared.state);
         state.lanes.put_back(priority, item);
-        let (need, call) = self.staff(&mut state);
-        self.ready.store(state.lanes.len(), Ordering::Release);
-        self.unlock(state, call);
-        need
+        self.queued(state)
     }
 
     /// Jobs that no worker has. One in the slot has found its worker.

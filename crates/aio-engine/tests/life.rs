@@ -17,6 +17,14 @@ fn new(max_parallel: usize) -> (Engine, ResultPipe) {
     (Engine::new(pipe, limits(max_parallel)), pipe)
 }
 
+/// Has so many workers wait at the gate. The keys of their jobs are from 100 on.
+fn hold_workers(engine: &Engine, gate: &Gate, n: usize) {
+    for key in 100..100 + n {
+        engine.submit(gate.job(key as Key, 0));
+    }
+    until("all execute", || engine.nready() == 0);
+}
+
 fn is_open(fd: RawFd) -> bool {
     // SAFETY: no pointers.
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
@@ -134,10 +142,7 @@ fn an_owner_that_waits_reads_what_is_cached() {
     let (engine, pipe) = new(2);
     // It goes first, and lets the workers go if this test fails.
     let gate = Gate::new();
-    for key in 100..102 {
-        engine.submit(gate.job(key, 0));
-    }
-    until("both execute", || engine.nready() == 0);
+    hold_workers(&engine, &gate, 2);
     for n in 0..64 {
         engine.submit(blocks.job(n, 0));
     }
@@ -173,10 +178,7 @@ fn an_owner_that_waits_leaves_the_rest_to_workers() {
     for limit in [1, 2] {
         let (engine, pipe) = new(limit);
         let gate = Gate::new();
-        for key in 100..100 + limit {
-            engine.submit(gate.job(key as Key, 0));
-        }
-        until("all execute", || engine.nready() == 0);
+        hold_workers(&engine, &gate, limit);
         // The last block, from its middle: what is read ends early.
         for n in 0..32 {
             let job = match limit {
@@ -214,10 +216,7 @@ fn an_owner_that_waits_leaves_the_rest_to_workers() {
 fn an_owner_waits_for_a_batch_for_a_bounded_time() {
     let (engine, pipe) = new(2);
     let gate = Gate::new();
-    for key in 100..102 {
-        engine.submit(gate.job(key, 0));
-    }
-    until("both execute", || engine.nready() == 0);
+    hold_workers(&engine, &gate, 2);
     for key in 0..40 {
         engine.submit(nop(key, 0));
     }
