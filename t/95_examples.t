@@ -219,7 +219,7 @@ SKIP: {
 
 SKIP: {
    skip "no pidfd_open here: $!", 2 unless IO::AIO::pidfd_open $$;
-   my ($status, $output) = run (children => 0.2, "exit 3", "kill -9 \$\$", "exec sleep 100");
+   my ($status, $output) = run (children => patience / 10, "exit 3", "kill -9 \$\$", "exec sleep 100");
    is $status, 0, "children";
    is sorted ($output), "exec sleep 100: signal 15\nexit 3: status 3\nkill -9 \$\$: signal 9\n", "children: how each ended";
 }
