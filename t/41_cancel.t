@@ -34,20 +34,26 @@ sub never { fail "a cancelled request called back" }
 
 # ---- executing -------------------------------------------------------------
 
+# A worker that has taken a request and lost its processor before the call makes
+# no call when it is back, so this may take some tries.
 {
-   pipe my $r, my $w or die;
-   my $buffer = "old";
-   my $req = aio_read $r, undef, 4, $buffer, 0, sub { never };
-   executing 1;
-   $req->cancel;
-   is IO::AIO::nreqs, 1, "a request that executes runs to its end";
-   syswrite $w, "data";
-   pending 1;
-   drain;
-   is error_of { $buffer = "x" }, "", "the buffer of a cancelled read is writable again";
-   syswrite $w, "more";
-   is sysread ($r, my $rest, 10), 4, "the call had been made: only later data is left";
-   is $rest, "more", "namely this";
+   my $rest;
+   for (1 .. 20) {
+      pipe my $r, my $w or die;
+      my $buffer = "old";
+      my $req = aio_read $r, undef, 4, $buffer, 0, sub { never };
+      executing 1;
+      $req->cancel;
+      is IO::AIO::nreqs, 1, "a request that executes runs to its end";
+      syswrite $w, "data";
+      pending 1;
+      drain;
+      is error_of { $buffer = "x" }, "", "the buffer of a cancelled read is writable again";
+      syswrite $w, "more";
+      sysread $r, $rest, 10;
+      last if $rest eq "more";
+   }
+   is $rest, "more", "the call had been made: only later data is left";
 }
 
 # ---- pending ---------------------------------------------------------------
