@@ -11,7 +11,7 @@
 //!     takes up another job. Whatever the owner asks of the results settles it, too.
 //! W6  An owner that blocks with much still ready may ask for a batch ([`Batch::settle_for`]):
 //!     the edge is made when so many results wait, or nothing is ready any more. It blocks for a
-//!     bounded time only, and then looks for itself.
+//!     bounded time only, and then looks for itself. Whatever it does next ends the wish.
 //!
 //! Workers put results into the shared lanes. The owner moves them into lanes of its own, all
 //! at once, so that it takes the lock once for a batch. A lone result takes the way past the
@@ -168,6 +168,8 @@ pub struct Batch<T> {
     offered: Cell<bool>,
     /// `looking` as we set it.
     looks: Cell<bool>,
+    /// `wanted` as we set it is not 0 (W6): the ways past the lock are shut until it is.
+    gathers: Cell<bool>,
 }
 
 impl<T> Default for Batch<T> {
@@ -177,6 +179,7 @@ impl<T> Default for Batch<T> {
             lone: RefCell::new(None),
             offered: Cell::new(false),
             looks: Cell::new(false),
+            gathers: Cell::new(false),
         }
     }
 }
@@ -264,8 +267,14 @@ impl<T: Ranked> Batch<T> {
             return true;
         }
         self.stop_looking(results);
-        arrived.wanted = wanted;
+        self.want(&mut arrived, wanted);
         false
+    }
+
+    /// So many results make the edge while more are to come (W6); 0 and 1: the next one does.
+    fn want(&self, arrived: &mut Arrived<T>, wanted: usize) {
+        arrived.wanted = wanted;
+        self.gathers.set(wanted > 0);
     }
 
     /// Only after the slot has been emptied.
@@ -280,7 +289,7 @@ impl<T: Ranked> Batch<T> {
         let mut mine = self.lanes.borrow_mut();
         self.collect_into(results, &mut mine);
         self.stop_looking(results);
-        arrived.wanted = 0;
+        self.want(&mut arrived, 0);
         let waiting = arrived.lanes.len() + mine.len();
         if waiting > 0 && !arrived.announced {
             arrived.announced = true;
@@ -300,12 +309,15 @@ impl<T: Ranked> Batch<T> {
                     // Pairs with the one in `Results::publish`.
                     fence(Ordering::SeqCst);
                 }
-                if results.sum.load(Ordering::Acquire) == 0 {
+                if results.sum.load(Ordering::Acquire) == 0 && !self.gathers.get() {
                     // Nothing else waits, and this one was never announced.
                     return Some(item);
                 }
                 mine.put(item.priority(), item);
-            } else if results.sum.load(Ordering::Acquire) == 0 {
+            } else if results.sum.load(Ordering::Acquire) == 0
+                && !self.gathers.get()
+                && !self.looks.get()
+            {
                 return None;
             }
         } else if mine.len() > 1 {
@@ -318,7 +330,7 @@ impl<T: Ranked> Batch<T> {
         let mut arrived = lock(&results.shared.arrived);
         self.collect_into(results, &mut mine);
         self.stop_looking(results);
-        arrived.wanted = 0;
+        self.want(&mut arrived, 0);
         if !arrived.lanes.is_empty() {
             mine.append(&mut arrived.lanes);
             results.sum.store(0, Ordering::Relaxed);
@@ -341,7 +353,7 @@ impl<T: Ranked> Batch<T> {
         let mut all = self.lanes.replace(Lanes::new());
         self.collect_into(results, &mut all);
         self.stop_looking(results);
-        arrived.wanted = 0;
+        self.want(&mut arrived, 0);
         results.sum.store(0, Ordering::Relaxed);
         all.append(&mut arrived.lanes);
         if arrived.announced {

@@ -575,6 +575,44 @@ fn an_owner_that_sleeps_for_a_batch_is_woken() {
     });
 }
 
+/// An owner that slept for a batch looks again and takes what it finds. After that the next result
+/// wakes it, though it is not as many as it wished for and more are to come.
+#[test]
+fn a_wish_for_a_batch_ends_with_the_next_look() {
+    model(|| {
+        let flag = Flag::default();
+        let results = Arc::new(Results::new(flag.clone()));
+        let batch = Batch::new();
+        assert!(!batch.settle_for(&results, 3));
+        let worker = {
+            let results = results.clone();
+            thread::spawn(move || {
+                for n in 0..2 {
+                    if results.push(Box::new(Item(n, 0)), true) {
+                        results.settle();
+                    }
+                }
+            })
+        };
+        // It has slept for as long as it wanted.
+        batch.look(&results);
+        let mut waits = batch.waits(&results) || batch.settle(&results);
+        let mut taken = 0;
+        loop {
+            while waits && batch.take(&results).is_some() {
+                taken += 1;
+            }
+            if taken == 2 {
+                break;
+            }
+            flag.block();
+            waits = true;
+        }
+        worker.join().unwrap();
+        assert!(!flag.readable(), "readable with nothing left");
+    });
+}
+
 /// One worker's result is in the slot and in debt when another's arrives: the first stays the
 /// first, whoever settles the debt.
 #[test]

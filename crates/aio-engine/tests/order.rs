@@ -88,6 +88,41 @@ fn a_result_does_not_overtake_one_that_waits_already() {
     assert!(!readable(pipe.fd()));
 }
 
+/// What may happen to a queue of results.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A worker brings one; `more`: something is ready still.
+    Push {
+        pri: i64,
+        more: bool,
+    },
+    Expect,
+    Look,
+    Settle(usize),
+    Take,
+    Announce,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (-1i64..=1, any::<bool>()).prop_map(|(pri, more)| Step::Push { pri, more }),
+        1 => Just(Step::Expect),
+        2 => Just(Step::Look),
+        2 => prop_oneof![Just(0), 2usize..5].prop_map(Step::Settle),
+        4 => Just(Step::Take),
+        1 => Just(Step::Announce),
+    ]
+}
+
+/// What the owner does between two steps.
+#[derive(Clone, Copy, PartialEq)]
+enum Owner {
+    /// Something else: the descriptor has to tell it.
+    Plain,
+    Looks,
+    Gathers(usize),
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -113,6 +148,62 @@ proptest! {
             prop_assert_eq!(engine.npending(), model.len());
         }
         drop(engine);
+        prop_assert!(!readable(pipe.fd()));
+        // SAFETY: the descriptor is this test's own and not used afterwards.
+        unsafe { libc::close(pipe.fd()) };
+    }
+
+    /// Whatever an owner does in whatever order, the descriptor tells of a result that waits,
+    /// but while the owner looks or has asked for a batch.
+    #[test]
+    fn the_descriptor_tells_what_waits(steps in prop::collection::vec(step(), 1..60)) {
+        let pipe = ResultPipe::open().unwrap();
+        let (results, batch) = (Results::new(pipe), Batch::new());
+        let mut model: Vec<(u32, i64)> = Vec::new();
+        let mut owner = Owner::Plain;
+        for (key, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Push { pri, more } => {
+                    if results.push(nop(key as u32, pri), more) {
+                        results.settle();
+                    }
+                    model.push((key as u32, pri));
+                    owner = match owner {
+                        Owner::Gathers(wanted) if !more || model.len() >= wanted => Owner::Plain,
+                        owner => owner,
+                    };
+                }
+                Step::Expect => batch.expect(&results),
+                Step::Look => {
+                    batch.look(&results);
+                    batch.waits(&results);
+                    owner = Owner::Looks;
+                }
+                Step::Settle(wanted) => {
+                    let waits = batch.settle_for(&results, wanted);
+                    prop_assert_eq!(waits, !model.is_empty());
+                    owner = match (waits, wanted) {
+                        (true, _) => Owner::Looks,
+                        (false, 0) => Owner::Plain,
+                        (false, _) => Owner::Gathers(wanted),
+                    };
+                }
+                Step::Take => {
+                    model.sort_by_key(|&(key, pri)| (-pri, key));
+                    let expected = (!model.is_empty()).then(|| model.remove(0).0);
+                    prop_assert_eq!(batch.take(&results).map(|job| job.key), expected);
+                    owner = Owner::Plain;
+                }
+                Step::Announce => {
+                    prop_assert_eq!(batch.announce(&results), model.len());
+                    owner = Owner::Plain;
+                }
+            }
+            if owner == Owner::Plain {
+                prop_assert_eq!(readable(pipe.fd()), !model.is_empty());
+            }
+        }
+        drop(batch.clear(&results));
         prop_assert!(!readable(pipe.fd()));
         // SAFETY: the descriptor is this test's own and not used afterwards.
         unsafe { libc::close(pipe.fd()) };
