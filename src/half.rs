@@ -180,7 +180,7 @@ pub fn enter(perl: Perl) -> Result<&'static Half> {
     }
     // SAFETY: set before OWNER, never freed, and only the owner's thread gets here.
     let half = unsafe { &*HALF.load(Ordering::Relaxed) };
-    if half.generation.get() != ResultPipe::generation() {
+    if half.is_forked() {
         half.start_over_after_fork(perl)?;
     }
     Ok(half)
@@ -204,7 +204,7 @@ unsafe extern "C" fn leave(raw: perl_sys::Interpreter) {
     let half = unsafe { &*HALF.load(Ordering::Acquire) };
     half.closing.set(true);
     if let Some(engine) = half.engine.borrow_mut().take() {
-        if half.generation.get() == ResultPipe::generation() {
+        if !half.is_forked() {
             engine.shutdown();
         } else {
             engine.abandon();
@@ -306,15 +306,20 @@ impl Half {
     pub fn across<R>(&self, perl: Perl, run: impl FnOnce() -> Result<R>) -> Result<Option<R>> {
         let epoch = self.epoch.get();
         let result = run()?;
-        if self.generation.get() != ResultPipe::generation() {
+        if self.is_forked() {
             self.start_over_after_fork(perl)?;
         }
         Ok((self.epoch.get() == epoch).then_some(result))
     }
 
+    /// Is this a child in which nothing has been started over yet? The engine is the parent's then.
+    pub fn is_forked(&self) -> bool {
+        self.generation.get() != ResultPipe::generation()
+    }
+
     /// Is it still the same request? Not in a forked child: what it has is the parent's.
     pub fn alive(&self, id: Id) -> bool {
-        self.generation.get() == ResultPipe::generation() && self.table.borrow().alive(id)
+        !self.is_forked() && self.table.borrow().alive(id)
     }
 
     // ---- submission ------------------------------------------------------

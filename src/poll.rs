@@ -12,11 +12,12 @@ use crate::half::{enter, Half};
 /// How long to wait at most before trying again to start a worker, where none could be.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// Delivers results until none is left or a limit ends it. `false`: a limit did.
+/// Delivers results until none is left or a limit ends it. `false`: a limit did. The caller has
+/// checked the depth: nothing may fail between a `wait` and this, since what it found may not
+/// have been announced.
 ///
 /// Perl: runs callbacks; an exception of one passes through.
 fn poll(perl: Perl, half: &Half, after: After) -> Result<bool> {
-    half.check_depth()?;
     perl.with_temporaries(|| serve(perl, half, after))
 }
 
@@ -113,10 +114,18 @@ fn serve(perl: Perl, half: &Half, after: After) -> Result<bool> {
 }
 
 /// Blocks until something is pending or nothing is outstanding. What is pending then may not have
-/// made the descriptor readable yet: the caller takes it, or announces it.
+/// made the descriptor readable yet: the caller takes it, or announces it. After an error it has.
 ///
 /// Perl: runs signal handlers, which may die, submit, poll or fork.
 fn wait(perl: Perl, half: &Half) -> Result<()> {
+    let waited = wait_for_results(perl, half);
+    if waited.is_err() && !half.is_forked() {
+        half.with_engine(|engine| engine.announce());
+    }
+    waited
+}
+
+fn wait_for_results(perl: Perl, half: &Half) -> Result<()> {
     loop {
         if half.nreqs.get() == 0 {
             return Ok(());
@@ -129,17 +138,13 @@ fn wait(perl: Perl, half: &Half) -> Result<()> {
         if half.with_engine(|engine| engine.rescue()) == Some(true) {
             continue;
         }
-        let stuck = half.with_engine(|engine| {
-            engine.nthreads() == 0 && engine.nready() > 0 && engine.limits().max_parallel > 0
-        });
-        let time = if stuck == Some(true) {
-            Some(RETRY)
-        } else {
-            time
+        let time = match half.with_engine(|engine| engine.is_short_handed()) {
+            Some(true) => Some(time.unwrap_or(RETRY)),
+            _ => time,
         };
         half.across(perl, || {
-            if !perl.wait_readable(half.pipe.fd(), time)? {
-                if gathers && perl.has_signals() {
+            if !perl.wait_readable(half.pipe.fd(), time)? && perl.has_signals() {
+                if gathers {
                     // A handler may look at the descriptor.
                     half.with_engine(|engine| engine.announce());
                 }
@@ -160,6 +165,7 @@ fn status(perl: Perl, complete: bool) -> Returns {
 
 pub fn poll_cb(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
+    half.check_depth()?;
     poll(perl, half, After::Program).map(|complete| status(perl, complete))
 }
 
@@ -172,12 +178,14 @@ pub fn poll_wait(perl: Perl, _: &Args) -> Result<Returns> {
 
 pub fn poll_both(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
+    half.check_depth()?;
     wait(perl, half)?;
     poll(perl, half, After::Program).map(|complete| status(perl, complete))
 }
 
 pub fn flush(perl: Perl, _: &Args) -> Result<Returns> {
     let half = enter(perl)?;
+    half.check_depth()?;
     while half.nreqs.get() > 0 {
         wait(perl, half)?;
         poll(perl, half, After::Flush)?;

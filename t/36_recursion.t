@@ -61,6 +61,24 @@ is take, "pending 1 inner poll 0", "poll_wait and poll see what the callback sub
    undef $callback;
 }
 
+{
+   # Too deep is an exception in the innermost poll, and none of its results is lost.
+   my @bad = grep $_ ne "exit 0: too deep, told", map {
+      my ($status, $output) = in_child {
+         IO::AIO::reinit;
+         no warnings "recursion";
+         my $callback; $callback = sub { aio_nop $callback; IO::AIO::poll };
+         aio_nop $callback;
+         eval { IO::AIO::poll };
+         print $@ =~ /^IO::AIO: polls and feeders are nested too deeply/ ? "too deep" : "died: $@";
+         $callback = sub { };
+         print readable (patience / 20) ? ", told" : ", quiet";
+      };
+      "$status: $output"
+   } 1 .. 10;
+   is "@bad", "", "polls nested too deeply leave the descriptor telling";
+}
+
 # ---- arguments -------------------------------------------------------------
 
 {

@@ -164,6 +164,36 @@ print "$n served";
 PROGRAM
 }
 
+# The one worker waits for what a second one would do, as soon as there can be one.
+SKIP: {
+   my @limit = ("--nproc=4");
+   my $program = <<'PROGRAM';
+become_nobody;
+$SIG{CHLD} = "IGNORE";
+pipe my $r, my $w or die;
+pipe my $gate, my $key or die;
+my ($data, $octet, $read) = ("", "x");
+aio_read $r, undef, 1, $data, 0, sub { $read = $_[0] };
+executing 1;
+for (1 .. 2) {
+   next if fork // die "fork: $!";
+   close $key;
+   sysread $gate, my $end, 1;
+   select undef, undef, undef, 0.3;
+   POSIX::_exit (0);
+}
+aio_write $w, undef, 1, $octet, 0;
+print IO::AIO::nthreads, " worker";
+close $key;
+$SIG{ALRM} = sub { print ", hangs"; POSIX::_exit (0) };
+alarm patience / 2;
+IO::AIO::flush;
+print ", read $read";
+PROGRAM
+   limited (\@limit, $program) =~ /^exit 0: 2 worker/ and skip "this system starts threads under a limit", 1;
+   is limited (\@limit, $program), "exit 0: 1 worker, read 1", "a wait tries to start a worker again though there is one";
+}
+
 # ---- no descriptor ---------------------------------------------------------
 
 my @files = ("--nofile=64");

@@ -241,6 +241,37 @@ print "# $n requests, $died exceptions\n";
 print $bad ? "$bad of $n wrong" : "each delivered once";
 PROGRAM
 
+# ---- handlers that perl runs at once ----------------------------------------
+
+# Such a handler may die only while a poll waits. An owner that waits for a batch
+# has asked not to be told of a single result; where it has gone, it has to be.
+shows "a wait that such a handler ends leaves the descriptor telling", "told in 20 of 20", <<'PROGRAM';
+my $told = 0;
+for (1 .. 20) {
+   # It may strike before the wait, or after it, which ends the child.
+   for (1 .. 50) {
+      my $pid = fork // die "fork: $!";
+      if (!$pid) {
+         open STDERR, ">", "/dev/null";
+         pipe my $r, my $w or die;
+         my @data = ("") x 60;
+         aio_read $r, undef, 1, $_, 0 for @data;
+         my $action = POSIX::SigAction->new (sub { die "at once\n" });
+         $action->safe (0);
+         POSIX::sigaction (POSIX::SIGALRM (), $action) or die;
+         eval { Time::HiRes::ualarm (300 + int rand 2500); IO::AIO::flush };
+         $@ eq "at once\n" or POSIX::_exit (2);
+         syswrite $w, "x";
+         POSIX::_exit (readable (patience / 20) ? 0 : 1);
+      }
+      waitpid $pid, 0;
+      last if $? == 0 || $? == 1 << 8;
+   }
+   $told += $? == 0;
+}
+print "told in $told of 20";
+PROGRAM
+
 # ---- workers never run one -------------------------------------------------
 
 shows "signals to the process are run by perl's thread and disturb no request", "2000 read, handler in the main thread only", <<'PROGRAM';

@@ -2686,9 +2686,10 @@ Workers are threads of the system, not of perl. They never run Perl code.
 
 What the program's own thread does of their work, on Linux, is to read what is
 in memory anyway: with 16 and more requests ready, the functions that poll do
-C<aio_read>s of up to 16 KiB at an offset that the kernel has in its cache
-(F<preadv2(2)>, C<RWF_NOWAIT>), for a tenth of a millisecond at a time, before
-they wait for others. Not if C<max_parallel> is 1.
+C<aio_read>s of up to 16 KiB at an offset of a regular file that the kernel has
+in its cache (F<preadv2(2)>, C<RWF_NOWAIT>), for a tenth of a millisecond at a
+time, before they wait for others. Not of files opened with C<O_DIRECT>, and
+not if C<max_parallel> is 1.
 
 =head1 SIGNALS
 

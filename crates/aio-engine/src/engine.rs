@@ -30,8 +30,7 @@ pub struct Engine {
     /// A copy of what is in force in the pool, to be read without its lock.
     limits: Cell<Limits>,
     threads: RefCell<Vec<JoinHandle<()>>>,
-    /// There may be fewer workers than what is ready wants: a thread could not be started, or
-    /// the limit was raised.
+    /// There may be fewer workers than what is ready wants: a thread could not be started.
     short_handed: Cell<bool>,
     pay: Cell<Pay>,
     gather_pay: Cell<Pay>,
@@ -74,7 +73,7 @@ const GATHER_TIME: Duration = Duration::from_micros(100);
 const GATHER_LONGEST: Duration = Duration::from_millis(1);
 
 /// With so much ready, the workers are busy for long whatever the owner does: it sleeps until as
-/// many results wait, or a quarter of what is ready, or for this time.
+/// many results wait, or a quarter of what is ready, or for this time and longer.
 const FLOOD: usize = 256;
 const FLOOD_TIME: Duration = Duration::from_micros(300);
 
@@ -245,15 +244,7 @@ impl Engine {
         let results = &self.shared.results;
         self.lingered.set(true);
         self.polls.set(self.shared.several.load(Ordering::Relaxed));
-        let hoped_for = self.hoped_for.take();
-        if hoped_for > 0 {
-            let patience = match self.batch.waits_for(results, hoped_for, || true) {
-                true => self.patience.get() / 2,
-                false => self.patience.get() * 2,
-            };
-            let patience = patience.clamp(GATHER_TIME, GATHER_LONGEST);
-            self.patience.set(patience);
-        }
+        let slept_in_vain = self.adapt_patience();
         if self.batch.waits(results) {
             return Wait::Over;
         }
@@ -267,27 +258,48 @@ impl Engine {
         if ready >= BACKLOG && self.share((ready / 2).min(GATHER)) {
             return Wait::Over;
         }
-        if ready >= FLOOD {
-            if self.batch.settle_for(results, (ready / 4).min(FLOOD)) {
-                return Wait::Over;
-            }
+        if ready < BACKLOG || slept_in_vain {
+            return match self.look(&self.pay, LINGER) || self.batch.settle(results) {
+                true => Wait::Over,
+                false => Wait::Block,
+            };
+        }
+        let flood = ready >= FLOOD;
+        let (wanted, time) = match flood {
+            true => ((ready / 4).min(FLOOD), FLOOD_TIME),
+            false => ((ready / 2).min(GATHER), GATHER_TIME),
+        };
+        let found = !flood && self.gather((ready / 2).min(HANDFUL));
+        if found || self.batch.settle_for(results, wanted) {
+            return Wait::Over;
+        }
+        if flood {
             self.away.set(true);
             self.shared.pool.away();
-            return Wait::BlockFor(FLOOD_TIME);
         }
-        if ready >= BACKLOG {
-            let wanted = (ready / 2).min(GATHER);
-            let found = self.gather((ready / 2).min(HANDFUL));
-            if found || self.batch.settle_for(results, wanted) {
-                return Wait::Over;
-            }
-            self.hoped_for.set(wanted);
-            return Wait::BlockFor(self.patience.get());
+        self.hoped_for.set(wanted);
+        Wait::BlockFor(self.patience.get().max(time))
+    }
+
+    /// Makes the next sleep for a batch shorter or longer, by whether the last one ended with its
+    /// batch. True: that was as long as any, and nothing came at all. Jobs take longer, or for
+    /// ever; the owner sleeps until there is something.
+    fn adapt_patience(&self) -> bool {
+        let hoped_for = self.hoped_for.take();
+        if hoped_for == 0 {
+            return false;
         }
-        match self.look(&self.pay, LINGER) || self.batch.settle(results) {
-            true => Wait::Over,
-            false => Wait::Block,
-        }
+        let results = &self.shared.results;
+        let patience = self.patience.get();
+        let (next, in_vain) = match self.batch.waits_for(results, hoped_for, || true) {
+            true => (patience / 2, false),
+            false => (
+                patience * 2,
+                patience >= GATHER_LONGEST && !self.batch.waits(results),
+            ),
+        };
+        self.patience.set(next.clamp(GATHER_TIME, GATHER_LONGEST));
+        in_vain
     }
 
     /// For an owner that has taken everything and is about to return to its event loop, where the
@@ -356,9 +368,9 @@ impl Engine {
             return false;
         }
         let end = Instant::now() + GATHER_TIME;
-        let mut shared = 0;
+        let (mut shared, mut known) = (0, None);
         while let Some(mut job) = pool.share(|job| ops::is_quick(&job.op)) {
-            let done = self.shared.execute_at_once(&mut job);
+            let done = self.shared.execute_at_once(&mut job, &mut known);
             pay.report(done);
             if !done {
                 let need = pool.put_back(job.priority, job);
@@ -381,7 +393,14 @@ impl Engine {
     /// Makes the descriptor readable if results wait. After a `linger` that found some, for an
     /// owner that does not take them now.
     pub fn announce(&self) {
+        self.back();
         self.batch.announce(&self.shared.results);
+    }
+
+    /// Does something wait for a worker that could not be started? Then it is worth trying again
+    /// now and then.
+    pub fn is_short_handed(&self) -> bool {
+        self.short_handed.get() && self.shared.pool.ready() > 0
     }
 
     /// If there is no worker and none can be started: executes one ready job on this thread.

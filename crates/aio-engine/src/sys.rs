@@ -58,6 +58,12 @@ pub const O_PATH: c_int = libc::O_PATH;
 #[cfg(not(target_os = "linux"))]
 pub const O_PATH: c_int = libc::O_RDONLY;
 
+/// Elsewhere no flag of open(2) says this.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub const O_DIRECT: c_int = libc::O_DIRECT;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub const O_DIRECT: c_int = 0;
+
 /// The most bytes a single call is asked to move; Linux itself stops a page earlier.
 pub const CALL_MAX: usize = 0x7fff_f000;
 

@@ -3,6 +3,7 @@
 //! A panic in an operation fails that one request with EIO; a panic anywhere else ends the
 //! process, because the queues could not be trusted afterwards.
 
+use std::os::fd::RawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -56,12 +57,12 @@ impl Shared {
 impl Shared {
     /// Executes `job` if that takes microseconds and waits for nothing, or skips it if it is
     /// cancelled. False: that is for a worker to do.
-    pub fn execute_at_once(&self, job: &mut Job) -> bool {
+    pub fn execute_at_once(&self, job: &mut Job, known: &mut Option<RawFd>) -> bool {
         let started = job.times.as_ref().map(|_| Instant::now());
         if self.marks.is_set(job.key) {
             return true;
         }
-        let Some(done) = ops::run_at_once(&job.op) else {
+        let Some(done) = ops::run_at_once(&job.op, known) else {
             return false;
         };
         job.done = done;

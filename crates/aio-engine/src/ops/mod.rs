@@ -246,10 +246,11 @@ pub fn is_quick(op: &Op) -> bool {
 }
 
 /// Executes `op` if it takes microseconds and waits for nothing, neither a disk nor a process.
-/// `None`: nobody knows, and it is as if nothing had been tried.
-pub fn run_at_once(op: &Op) -> Option<Done> {
+/// `None`: nobody knows, and it is as if nothing had been tried. `known` is for the next ones of
+/// the same turn, in which nobody closes a descriptor that one of them uses.
+pub fn run_at_once(op: &Op, known: &mut Option<RawFd>) -> Option<Done> {
     match op {
-        Op::Read { fd, offset, buf } => rw::read_at_once(*fd, *offset, buf).map(Done::ok),
+        Op::Read { fd, offset, buf } => rw::read_at_once(*fd, *offset, buf, known).map(Done::ok),
         _ => None,
     }
 }

@@ -82,11 +82,30 @@ pub fn is_quick_read(offset: Option<i64>, buf: &Buffer) -> bool {
     offset.is_some() && buf.len() <= QUICK
 }
 
-/// A read that need not wait: all of it is cached. `None`: it might have to, and a common read is
-/// needed, which also tells the end of a file and errors.
-pub fn read_at_once(fd: RawFd, offset: Option<i64>, buf: &Buffer) -> Option<i64> {
-    let n = sys::read_cached(fd, offset?, buf).ok()?;
+/// A read that need not wait: all of it is in the page cache. `None`: it might have to, and a
+/// common read is needed, which also tells the end of a file and errors. `known` is a descriptor
+/// that has passed the first look before.
+pub fn read_at_once(
+    fd: RawFd,
+    offset: Option<i64>,
+    buf: &Buffer,
+    known: &mut Option<RawFd>,
+) -> Option<i64> {
+    let offset = offset.filter(|&offset| offset >= 0)?;
+    if *known != Some(fd) {
+        *known = is_read_through_cache(fd).then_some(fd);
+        (*known)?;
+    }
+    let n = sys::read_cached(fd, offset, buf).ok()?;
     (n == buf.len()).then_some(n as i64)
+}
+
+/// Nothing is lost by a read of a regular file whose result is thrown away; a device may hand out
+/// what it has once only. With O_DIRECT a read waits for the disk whatever it is told.
+fn is_read_through_cache(fd: RawFd) -> bool {
+    sys::fstat(fd).is_ok_and(|st| sys::kind(&st) == libc::S_IFREG)
+        && sys::fcntl(fd, libc::F_GETFL, &Arg::Value(0))
+            .is_ok_and(|flags| flags & i64::from(sys::O_DIRECT) == 0)
 }
 
 /// write(2), pwrite(2)
