@@ -64,12 +64,13 @@ pub enum Side {
     Output,
 }
 
-/// The descriptor of a handle argument and the IO body that keeps it open.
+/// The descriptor of a handle that is one of the arguments, and the IO body that keeps it open.
 ///
-/// Perl: magic runs Perl code; what is no open handle croaks.
-pub fn descriptor(perl: Perl, sv: Sv, side: Side) -> Result<(i32, Option<Sv>)> {
+/// Perl: magic, and layers written in Perl, run Perl code; what is no open handle croaks.
+pub fn descriptor(perl: Perl, args: &Args, sv: Sv, side: Side) -> Result<(i32, Option<Sv>)> {
     let refuse = || Err(perl.complaint(sv, NOT_A_HANDLE));
-    if let Some((fd, io)) = perl.handle(sv, side == Side::Output, true)? {
+    let handle = perl.handle(sv, side == Side::Output, true, || args.keep())?;
+    if let Some((fd, io)) = handle {
         return if fd < 0 { refuse() } else { Ok((fd, Some(io))) };
     }
     // A number, or a reference to one.
@@ -140,16 +141,6 @@ impl<'a> Parse<'a> {
         Ok(sv.view().is_defined().then_some(sv))
     }
 
-    /// An argument that is to be converted to a number. That may warn, and a warn handler may drop
-    /// the other arguments.
-    fn numeric(&self, i: usize) -> Result<Sv> {
-        let sv = self.args.get(i)?;
-        if !sv.view().has_number() {
-            self.args.keep();
-        }
-        Ok(sv)
-    }
-
     /// An argument that is a plain integer, which most numbers are.
     #[inline]
     fn plain(&self, i: usize) -> Option<i64> {
@@ -169,14 +160,14 @@ impl<'a> Parse<'a> {
         if let Some(n) = self.plain(i) {
             return Ok(n as i32);
         }
-        int(self.perl, self.numeric(i)?)
+        int(self.perl, self.args.get_number(i)?)
     }
 
     pub fn long(&self, i: usize) -> Result<i64> {
         if let Some(n) = self.plain(i) {
             return Ok(n);
         }
-        long(self.perl, self.numeric(i)?)
+        long(self.perl, self.args.get_number(i)?)
     }
 
     /// An integer, or `default` for `undef`.
@@ -195,7 +186,7 @@ impl<'a> Parse<'a> {
     }
 
     pub fn float(&self, i: usize) -> Result<f64> {
-        let sv = self.numeric(i)?;
+        let sv = self.args.get_number(i)?;
         self.perl.float(sv)
     }
 
@@ -268,7 +259,8 @@ impl<'a> Parse<'a> {
         let sv = self.args.get(i)?;
         let view = sv.view();
         if view.is_glob() || view.is_ref() {
-            if let Some((fd, io)) = self.perl.handle(sv, false, false)? {
+            let handle = self.perl.handle(sv, false, false, || self.args.keep())?;
+            if let Some((fd, io)) = handle {
                 self.keep(io.own());
                 return Ok(Target::Fd(fd));
             }
@@ -279,7 +271,7 @@ impl<'a> Parse<'a> {
 
     pub fn fd(&mut self, i: usize, side: Side) -> Result<i32> {
         let sv = self.args.get(i)?;
-        let (fd, io) = descriptor(self.perl, sv, side)?;
+        let (fd, io) = descriptor(self.perl, self.args, sv, side)?;
         if let Some(io) = io {
             self.keep(io.own());
         }
@@ -334,8 +326,8 @@ impl<'a> Parse<'a> {
             return Ok(op);
         }
         let value = self.args.get(3)?;
-        let have = self.data_bytes(value, "data")?.len();
-        let from = Parse::offset_in(from, have, "dataoffset outside of data scalar")?;
+        let bytes = self.data_bytes(value, "data")?;
+        let from = Parse::offset_in(from, bytes.len(), "dataoffset outside of data scalar")?;
 
         // From here on the scalar changes; nothing below croaks but what `own_buffer` refuses.
         let Some(sv) = self.args.raw(3) else {
@@ -353,17 +345,19 @@ impl<'a> Parse<'a> {
                 errno: libc::EINVAL,
             });
         };
-        // Magic may replace the buffer of a scalar at any look at it, and one that another
-        // request holds cannot be made to fit: these get a buffer of the request's own, and the
-        // value at the end.
-        if sv.view().is_magical() || self.half.holds.is_held(sv) {
+        // Magic may replace the buffer of a scalar at any look at it, making a string of what
+        // refers to an object or closes a handle runs Perl code, and one that another request
+        // holds cannot be made to fit: these get a buffer of the request's own, and the value at
+        // the end.
+        let view = sv.view();
+        let apart = view.is_magical() || view.is_ref() || view.is_glob();
+        if apart || self.half.holds.is_held(sv) {
             let Ok(mut heap) = Heap::with_capacity(need) else {
                 return Ok(Op::Fail {
                     errno: libc::ENOMEM,
                 });
             };
-            let prefix = self.data_bytes(value, "data")?;
-            heap.put(prefix.get(..from).unwrap_or(prefix));
+            heap.put(&bytes[..from]);
             let ptr = heap.as_ptr();
             self.half.holds.hold(perl, sv, Use::Apart);
             self.extra().data = Some(Data {
@@ -430,6 +424,11 @@ impl<'a> Parse<'a> {
         let from = self.long_or(4, 0)?;
         // The data comes last: with it in hand no Perl code runs any more.
         let value = self.args.get(3)?;
+        let Some(sv) = self.args.raw(3) else {
+            return Fail::croak("no data scalar");
+        };
+        // Before what makes a string of an object: that may make the object a string.
+        let view = sv.view();
         let bytes = self.data_bytes(value, "data")?;
         let have = bytes.len();
         let from = Parse::offset_in(from, have, "dataoffset outside of data scalar")?;
@@ -437,10 +436,6 @@ impl<'a> Parse<'a> {
             Ok(len) => usize::try_from(len).unwrap_or(usize::MAX).min(have - from),
             Err(errno) => return Ok(Op::Fail { errno }),
         };
-        let Some(sv) = self.args.raw(3) else {
-            return Fail::croak("no data scalar");
-        };
-        let view = sv.view();
         // A plain string is used where it is, by any number of writes; everything else (numbers,
         // objects, magic, UTF-8, shared buffers, one that a read fills) as a copy, which shares
         // the buffer where perl can.

@@ -66,7 +66,7 @@ fn one_plain(perl: Perl, args: &Args) -> Option<(Sv, Sv)> {
 
 /// `$grp->add(@requests)`
 pub fn add(perl: Perl, args: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+    let half = enter(perl, args)?;
     if let Some((body, member)) = one_plain(perl, args) {
         let group = open_for_more(perl, half, body)?;
         join(perl, half, group, member)?;
@@ -146,7 +146,7 @@ pub fn errno(perl: Perl, args: &Args) -> Result<Returns> {
     let now = perl.errno();
     let (half, body) = object::own(perl, args, GRP)?;
     let errno = match args.raw(1) {
-        Some(_) => args::int(perl, args.get(1)?)?,
+        Some(_) => args::int(perl, args.get_number(1)?)?,
         None => now,
     };
     let key = open(perl, half, body)?.key;
@@ -159,7 +159,7 @@ pub fn errno(perl: Perl, args: &Args) -> Result<Returns> {
 /// `$grp->limit($n)`
 pub fn limit(perl: Perl, args: &Args) -> Result<Returns> {
     let (half, body) = object::own(perl, args, GRP)?;
-    let limit = args::int(perl, args.get(1)?)?;
+    let limit = args::int(perl, args.get_number(1)?)?;
     let id = open(perl, half, body)?;
     if let Some(group) = half.table.borrow_mut().group_mut(id.key) {
         group.limit = limit as i64;

@@ -107,9 +107,9 @@ static LENT: AtomicBool = AtomicBool::new(false);
 
 /// `CLONE_SKIP`, which perl calls in an interpreter that is about to be cloned: its pinned buffers
 /// are to be copied, not shared.
-pub fn before_clone(perl: Perl, _: &Args) -> Result<Returns> {
+pub fn before_clone(perl: Perl, args: &Args) -> Result<Returns> {
     if OWNER.load(Ordering::Relaxed) == perl.raw() {
-        enter(perl)?.holds.lend_buffers(true);
+        enter(perl, args)?.holds.lend_buffers(true);
         LENT.store(true, Ordering::Relaxed);
     }
     Ok(Returns::One(perl.new_int(0)))
@@ -128,11 +128,11 @@ pub fn after_clone(_: Perl, _: &Args) -> Result<Returns> {
 }
 
 /// Makes the calling interpreter the owner. An error if another one is.
-pub fn found(perl: Perl) -> Result<&'static Half> {
+pub fn found(perl: Perl, args: &Args) -> Result<&'static Half> {
     let owner = OWNER.load(Ordering::Acquire);
     if !owner.is_null() {
         if owner == perl.raw() {
-            return enter(perl);
+            return enter(perl, args);
         }
         return Fail::croak(
             "IO::AIO belongs to the perl interpreter (thread) that loaded it first",
@@ -174,24 +174,26 @@ pub fn found(perl: Perl) -> Result<&'static Half> {
 ///
 /// Perl: in a forked child, the first time, releases the parent's callbacks.
 #[inline]
-pub fn enter(perl: Perl) -> Result<&'static Half> {
+pub fn enter(perl: Perl, args: &Args) -> Result<&'static Half> {
     if OWNER.load(Ordering::Relaxed) != perl.raw() {
         return Fail::croak("IO::AIO cannot be used here: it belongs to the thread that loaded it, or perl is ending");
     }
     // SAFETY: set before OWNER, never freed, and only the owner's thread gets here.
     let half = unsafe { &*HALF.load(Ordering::Relaxed) };
     if half.is_forked() {
+        // What is released now may hold the last references to them.
+        args.keep();
         half.start_over_after_fork(perl)?;
     }
     Ok(half)
 }
 
 /// As [`enter`], for destructors: `None` where the module cannot be used.
-pub fn enter_quietly(perl: Perl) -> Result<Option<&'static Half>> {
+pub fn enter_quietly(perl: Perl, args: &Args) -> Result<Option<&'static Half>> {
     if OWNER.load(Ordering::Relaxed) != perl.raw() {
         return Ok(None);
     }
-    enter(perl).map(Some)
+    enter(perl, args).map(Some)
 }
 
 /// The interpreter is being taken down: what is queued is dropped, what runs is waited for, and

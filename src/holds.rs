@@ -334,6 +334,8 @@ impl Holds {
         hold.requests += 1;
         sv.set_readonly(true);
         if !matches!(hold.lent, Lent::Nothing) {
+            // The caller has asked, and no Perl code has run since.
+            debug_assert!(matches!(how, Use::Apart | Use::Copy(_)));
             return;
         }
         let pin = |ptr, shared| Lent::Buffer {

@@ -198,18 +198,18 @@ static SUBS: &[Sub] = &[
     sub("IO::AIO::WD::DESTROY", None, "...", wd::destroy),
 ];
 
-fn cwd(perl: Perl, _: &Args) -> Result<Returns> {
-    let half = half::enter(perl)?;
+fn cwd(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = half::enter(perl, args)?;
     Ok(Returns::One(half.wds.constant(perl, 0)))
 }
 
-fn invalid_wd(perl: Perl, _: &Args) -> Result<Returns> {
-    let half = half::enter(perl)?;
+fn invalid_wd(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = half::enter(perl, args)?;
     Ok(Returns::One(half.wds.constant(perl, 1)))
 }
 
 /// `IO::AIO::_boot`, which the loader calls once: everything that can fail.
-fn boot(perl: Perl, _: &Args) -> Result<Returns> {
+fn boot(perl: Perl, args: &Args) -> Result<Returns> {
     perl_xs::set_panic_prefix("IO::AIO internal error:");
     if Perl::stat_size() != std::mem::size_of::<aio_engine::sys::Stat>() {
         return Fail::croak(format!(
@@ -218,7 +218,7 @@ fn boot(perl: Perl, _: &Args) -> Result<Returns> {
             std::mem::size_of::<aio_engine::sys::Stat>()
         ));
     }
-    let half = half::found(perl)?;
+    let half = half::found(perl, args)?;
     half.wds.make_constants(perl)?;
     for decl in declare::REQUESTS {
         let data = std::ptr::from_ref(decl).cast::<c_void>();

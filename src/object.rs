@@ -101,14 +101,14 @@ fn refuse<T>(class: &CStr) -> Result<T> {
 ///
 /// Perl: as [`body`].
 pub fn own(perl: Perl, args: &Args, class: &'static CStr) -> Result<(&'static Half, Sv)> {
-    enter(perl)?;
+    enter(perl, args)?;
     let Some(sv) = args.raw(0) else {
         return refuse(REQ);
     };
     args.keep();
     let body = body(perl, sv, class)?;
     // What ran may have forked.
-    Ok((enter(perl)?, body))
+    Ok((enter(perl, args)?, body))
 }
 
 /// `$req->cancel`
@@ -153,7 +153,7 @@ pub fn cb(perl: Perl, args: &Args) -> Result<Returns> {
         None
     };
     // The callback's own code may have finished the request, or forked: only now is it looked up.
-    enter(perl)?;
+    enter(perl, args)?;
     let key = key(perl, body);
     if key == NONE || half.table.borrow().get(key).has(DELIVERING) {
         return Ok(Returns::Nothing);

@@ -163,28 +163,28 @@ fn status(perl: Perl, complete: bool) -> Returns {
     Returns::One(perl.new_int(-1))
 }
 
-pub fn poll_cb(perl: Perl, _: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+pub fn poll_cb(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = enter(perl, args)?;
     half.check_depth()?;
     poll(perl, half, After::Program).map(|complete| status(perl, complete))
 }
 
-pub fn poll_wait(perl: Perl, _: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+pub fn poll_wait(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = enter(perl, args)?;
     wait(perl, half)?;
     half.with_engine(|engine| engine.announce());
     Ok(Returns::Nothing)
 }
 
-pub fn poll_both(perl: Perl, _: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+pub fn poll_both(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = enter(perl, args)?;
     half.check_depth()?;
     wait(perl, half)?;
     poll(perl, half, After::Program).map(|complete| status(perl, complete))
 }
 
-pub fn flush(perl: Perl, _: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+pub fn flush(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = enter(perl, args)?;
     half.check_depth()?;
     while half.nreqs.get() > 0 {
         wait(perl, half)?;
@@ -193,13 +193,13 @@ pub fn flush(perl: Perl, _: &Args) -> Result<Returns> {
     Ok(Returns::Nothing)
 }
 
-pub fn poll_fileno(perl: Perl, _: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+pub fn poll_fileno(perl: Perl, args: &Args) -> Result<Returns> {
+    let half = enter(perl, args)?;
     Ok(Returns::One(perl.new_int(half.pipe.fd() as i64)))
 }
 
-pub fn reinit(perl: Perl, _: &Args) -> Result<Returns> {
-    enter(perl)?.reinit(perl)?;
+pub fn reinit(perl: Perl, args: &Args) -> Result<Returns> {
+    enter(perl, args)?.reinit(perl)?;
     Ok(Returns::Nothing)
 }
 
@@ -209,22 +209,22 @@ fn count(perl: Perl, n: usize) -> Result<Returns> {
     Ok(Returns::One(perl.new_int(n as i64)))
 }
 
-pub fn nreqs(perl: Perl, _: &Args) -> Result<Returns> {
-    count(perl, enter(perl)?.nreqs.get())
+pub fn nreqs(perl: Perl, args: &Args) -> Result<Returns> {
+    count(perl, enter(perl, args)?.nreqs.get())
 }
 
-pub fn nready(perl: Perl, _: &Args) -> Result<Returns> {
-    let n = enter(perl)?.with_engine(|engine| engine.nready());
+pub fn nready(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = enter(perl, args)?.with_engine(|engine| engine.nready());
     count(perl, n.unwrap_or(0))
 }
 
-pub fn npending(perl: Perl, _: &Args) -> Result<Returns> {
-    let n = enter(perl)?.with_engine(|engine| engine.npending());
+pub fn npending(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = enter(perl, args)?.with_engine(|engine| engine.npending());
     count(perl, n.unwrap_or(0))
 }
 
-pub fn nthreads(perl: Perl, _: &Args) -> Result<Returns> {
-    let n = enter(perl)?.with_engine(|engine| engine.nthreads());
+pub fn nthreads(perl: Perl, args: &Args) -> Result<Returns> {
+    let n = enter(perl, args)?.with_engine(|engine| engine.nthreads());
     count(perl, n.unwrap_or(0))
 }
 
@@ -232,68 +232,68 @@ pub fn nthreads(perl: Perl, _: &Args) -> Result<Returns> {
 
 /// The one argument of a setting, as a count: negative is 0.
 fn setting(perl: Perl, args: &Args) -> Result<usize> {
-    Ok(args::int(perl, args.get(0)?)?.max(0) as usize)
+    Ok(args::int(perl, args.get_number(0)?)?.max(0) as usize)
 }
 
 pub fn max_poll_reqs(perl: Perl, args: &Args) -> Result<Returns> {
     let n = setting(perl, args)?;
-    enter(perl)?.max_poll_reqs.set(n);
+    enter(perl, args)?.max_poll_reqs.set(n);
     Ok(Returns::Nothing)
 }
 
 pub fn max_poll_time(perl: Perl, args: &Args) -> Result<Returns> {
-    let seconds = perl.float(args.get(0)?)?;
-    enter(perl)?.max_poll_time.set(seconds);
+    let seconds = perl.float(args.get_number(0)?)?;
+    enter(perl, args)?.max_poll_time.set(seconds);
     Ok(Returns::Nothing)
 }
 
 pub fn max_outstanding(perl: Perl, args: &Args) -> Result<Returns> {
     let n = setting(perl, args)?;
-    enter(perl)?.max_outstanding.set(n);
+    enter(perl, args)?.max_outstanding.set(n);
     Ok(Returns::Nothing)
 }
 
 pub fn min_parallel(perl: Perl, args: &Args) -> Result<Returns> {
     let n = setting(perl, args)?;
-    enter(perl)?.with_engine(|engine| engine.set_min_parallel(n));
+    enter(perl, args)?.with_engine(|engine| engine.set_min_parallel(n));
     Ok(Returns::Nothing)
 }
 
 pub fn max_parallel(perl: Perl, args: &Args) -> Result<Returns> {
     let n = setting(perl, args)?;
-    enter(perl)?.with_engine(|engine| engine.set_max_parallel(n));
+    enter(perl, args)?.with_engine(|engine| engine.set_max_parallel(n));
     Ok(Returns::Nothing)
 }
 
 pub fn max_idle(perl: Perl, args: &Args) -> Result<Returns> {
     let n = setting(perl, args)?;
-    enter(perl)?.with_engine(|engine| engine.set_max_idle(n));
+    enter(perl, args)?.with_engine(|engine| engine.set_max_idle(n));
     Ok(Returns::Nothing)
 }
 
 pub fn idle_timeout(perl: Perl, args: &Args) -> Result<Returns> {
     let n = setting(perl, args)?;
-    enter(perl)?.with_engine(|engine| engine.set_idle_timeout(Duration::from_secs(n as u64)));
+    enter(perl, args)?.with_engine(|engine| engine.set_idle_timeout(Duration::from_secs(n as u64)));
     Ok(Returns::Nothing)
 }
 
 // ---- priority and hook ---------------------------------------------------
 
 pub fn aioreq_pri(perl: Perl, args: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+    let half = enter(perl, args)?;
     let old = half.next_pri.get();
     if !args.is_empty() {
-        let new = args::int(perl, args.get(0)?)?;
+        let new = args::int(perl, args.get_number(0)?)?;
         half.next_pri.set(Priority::clamped(new as i64));
     }
     Ok(Returns::One(perl.new_int(old.get() as i64)))
 }
 
 pub fn aioreq_nice(perl: Perl, args: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+    let half = enter(perl, args)?;
     let nice = match args.is_empty() {
         true => 0,
-        false => args::int(perl, args.get(0)?)? as i64,
+        false => args::int(perl, args.get_number(0)?)? as i64,
     };
     let now = half.next_pri.get().get() as i64;
     half.next_pri.set(Priority::clamped(now - nice));
@@ -301,7 +301,7 @@ pub fn aioreq_nice(perl: Perl, args: &Args) -> Result<Returns> {
 }
 
 pub fn on_next_submit(perl: Perl, args: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+    let half = enter(perl, args)?;
     let sv = args.get(0)?;
     let hook = match sv.view().is_defined() {
         false => None,

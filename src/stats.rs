@@ -109,8 +109,8 @@ fn short(decl: &'static Decl) -> &'static str {
 }
 
 /// `IO::AIO::stats`: a new hash each time. Asking turns the times on.
-pub fn stats(perl: Perl, _: &Args) -> Result<Returns> {
-    let half: &Half = enter(perl)?;
+pub fn stats(perl: Perl, args: &Args) -> Result<Returns> {
+    let half: &Half = enter(perl, args)?;
     let stats = &half.stats;
     stats.timed.set(true);
     let hash = perl.new_hash();

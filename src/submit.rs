@@ -15,7 +15,7 @@ use crate::table::{Group, Other, INNER};
 pub fn request(perl: Perl, args: &Args) -> Result<Returns> {
     // SAFETY: `define_requests` passes a declaration.
     let decl = unsafe { &*args.data().cast::<Decl>() };
-    let half = enter(perl)?;
+    let half = enter(perl, args)?;
     let (min, max) = decl.arity;
     if args.len() > max || (args.len() < min && !decl.composite) {
         return usage(args.name(), decl.usage);
@@ -27,14 +27,14 @@ pub fn request(perl: Perl, args: &Args) -> Result<Returns> {
     let callback = args::callback(perl, args.get(max - 1)?)?;
     let mut parse = Parse::new(perl, half, args);
     let op = (decl.build)(&mut parse)?;
-    let extra = parse.finish();
     // An argument's own code may have forked.
-    enter(perl)?;
+    enter(perl, args)?;
 
     let priority = half.next_pri.take();
     if decl.composite {
         let group = new_group(half, callback, priority)?;
         let inner = insert(half, decl, priority)?;
+        let extra = parse.finish();
         {
             let mut table = half.table.borrow_mut();
             let request = table.get_mut(inner);
@@ -50,6 +50,7 @@ pub fn request(perl: Perl, args: &Args) -> Result<Returns> {
     }
 
     let key = insert(half, decl, priority)?;
+    let extra = parse.finish();
     {
         let mut table = half.table.borrow_mut();
         let request = table.get_mut(key);
@@ -72,7 +73,7 @@ pub fn request(perl: Perl, args: &Args) -> Result<Returns> {
 ///
 /// Perl: as [`request`].
 pub fn group(perl: Perl, args: &Args) -> Result<Returns> {
-    let half = enter(perl)?;
+    let half = enter(perl, args)?;
     let callback = args::callback(perl, args.get(0)?)?;
     let priority = half.next_pri.take();
     let key = new_group(half, callback, priority)?;

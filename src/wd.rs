@@ -206,6 +206,8 @@ pub fn parts<'a>(perl: Perl, half: &Half, sv: Sv, wide: impl Fn() -> String) -> 
         None => &[],
         Some(second) => {
             let second = perl.fetch(second)?;
+            // An overloaded one may take itself out of the pair.
+            drop(second.own());
             match perl.bytes(second)? {
                 Some(text) => text,
                 None => return Fail::croak("Wide character in subroutine entry"),
@@ -222,7 +224,7 @@ pub fn parts<'a>(perl: Perl, half: &Half, sv: Sv, wide: impl Fn() -> String) -> 
 /// `IO::AIO::WD::DESTROY`: the last reference has gone. Closing may block, so a worker does it,
 /// before everything else that is queued; it counts like any request.
 pub fn destroy(perl: Perl, args: &Args) -> Result<Returns> {
-    let Some(half) = enter_quietly(perl)? else {
+    let Some(half) = enter_quietly(perl, args)? else {
         return Ok(Returns::Nothing);
     };
     let place = args

@@ -212,6 +212,77 @@ IO::AIO::flush;
 print scalar (grep $new[$_] eq "new value number " . ($_ + 1), 0 .. $#new), " new values are intact";
 PROGRAM
 
+# Other Perl code that comes before an argument has been used.
+for my $case (
+   ["a tied number behind a reference", 'tie my $fd, "Fetch", sub { drop_all (); fileno $fh }; @args = (\$fd, 0, 10, "d" x 100, 0, $cb)'],
+   ["a tied number behind a reference, refused", 'tie my $fd, "Fetch", sub { drop_all (); "none" }; @args = (\$fd, 0, 10, "d" x 100, 0, $cb)'],
+   ["an overloaded number",             '@args = ($fh, 0, Number->new (sub { drop_all (); 10 }), "d" x 100, 0, $cb)'],
+   ["a layer written in Perl",          'open my $via, "<:via(Via)", $path or die; $Via::fileno = sub { drop_all (); fileno $fh }; @args = ($via, 0, 10, "d" x 100, 0, $cb)'],
+) {
+   my ($what, $args) = @$case;
+   my $expect = $what =~ /refused/ ? "refused: SCALAR" : "read 10";
+   prints "arguments that $what frees are not used after that", "$expect, 30 new values are intact", <<'PROGRAM' . "$args;\n" . <<'PROGRAM', $file;
+{ package Number; use overload "0+" => sub { ${ $_[0] }->() }, fallback => 1; sub new { bless \$_[1], $_[0] } }
+{ package Via; our $fileno; BEGIN { $INC{"Via.pm"} = 1 } sub PUSHED { bless [], $_[0] } sub FILL { undef } sub FILENO { $fileno ? $fileno->() : 0 } }
+our $path = $ARGV[0];
+open our $fh, "<", $path or die;
+our (@args, @new);
+our $cb = sub { print "read $_[0], " };
+sub drop_all { @args = (); @new = map "new value number $_", 1 .. 30 }
+PROGRAM
+eval { &aio_read (@args); 1 } or print $@ =~ /^SCALAR\(0x\w+\): illegal fh/ ? "refused: SCALAR, " : "refused: $@";
+IO::AIO::flush;
+print scalar (grep $new[$_] eq "new value number " . ($_ + 1), 0 .. $#new), " new values are intact";
+PROGRAM
+}
+
+prints "arguments that a tied part of a pair frees are not used after that", "symlink 0, name", <<'PROGRAM', scratch;
+my $dir = "$ARGV[0]/named";
+mkdir $dir or die;
+our (@args, @new);
+tie my $text, "Fetch", sub { @args = (); @new = map "$dir/new$_", 1 .. 50; "text" };
+@args = ([IO::AIO::CWD, undef], "$dir/name", sub { print "symlink $_[0], " });
+tie $args[0][1], "Fetch", sub { @args = (); @new = map "$dir/new$_", 1 .. 50; "text" };
+&aio_symlink (@args);
+IO::AIO::flush;
+opendir my $dh, $dir or die;
+print grep !/^\./, readdir $dh;
+PROGRAM
+
+# The first call in a forked child releases the callbacks of the parent.
+for my $case (
+   ["a request",             '@args = ("/")',                         'aio_stat $args[0], sub { print "stat $_[0], " }'],
+   ["a request, all",        '@args = ("/", sub { print "stat $_[0], " })', '&aio_stat (@args)'],
+   ["a method",              '@args = (scalar aio_nop)',              '&IO::AIO::REQ::cancel (@args); print "stat 0, "'],
+   ["the adding to a group", '@args = (scalar aio_group)',            'eval { &IO::AIO::GRP::add (@args, @args) }; print "stat 0, "'],
+   ["a priority",            '@args = ("3")',                         'aioreq_pri $args[0]; print "stat 0, " if 3 == aioreq_pri'],
+) {
+   my ($what, $make, $use) = @$case;
+   prints "arguments of $what that a forked child frees are not used after that", "child stat 0, 50 intact, 0", <<'PROGRAM' . "$make;\n" . <<'PROGRAM' . "$use;\n" . <<'PROGRAM';
+our (@args, @new);
+my ($gate, $key);
+pipe $gate, $key or die;
+PROGRAM
+{
+   my $guard = Guard->new (sub { @args = (); @new = map "new value number $_", 1 .. 50 });
+   aio_read $gate, undef, 1, my $octet, 0, sub { $guard };
+}
+my $pid = fork // die "fork: $!";
+if (!$pid) {
+   $| = 1;
+   print "child ";
+PROGRAM
+   IO::AIO::flush;
+   print scalar (grep $new[$_] eq "new value number " . ($_ + 1), 0 .. $#new), " intact, ";
+   POSIX::_exit (0);
+}
+waitpid $pid, 0;
+print $?;
+syswrite $key, "x";
+IO::AIO::flush;
+PROGRAM
+}
+
 prints "a path that an overloaded one frees is still the path", "link -1, 1 ENOENT", <<'PROGRAM';
 { package Path; use overload '""' => sub { @main::args = (); @main::new = map "new value number $_", 1 .. 30; "/nonexistent/y" } }
 our (@args, @new);
@@ -256,6 +327,53 @@ tie my @both, "Pair", $wd;
 undef $wd;
 aio_stat \@both, sub { print "stat $_[0]" };
 IO::AIO::flush;
+PROGRAM
+
+# ---- data that becomes a string --------------------------------------------
+
+# At its first, second or third time it reads into the variable that it is in.
+for my $time (1 .. 3) {
+   prints "an object that reads into itself while it is made a string, time $time", "outer 5000, 5000 W", <<'PROGRAM', $file, $time;
+{ package Reads; use overload '""' => sub {
+   if (!$main::inside) {
+      local $main::inside = 1;
+      IO::AIO::aio_read ($main::fh, 0, 8, $main::data, 0, sub { }) if ++$main::asked == $ARGV[1];
+   }
+   "abc"
+} }
+open our $fh, "<", $ARGV[0] or die;
+pipe my $r, my $w or die;
+our ($data, $inside, $asked) = bless [], "Reads";
+aio_read $r, undef, 5000, $data, 0, sub { print "outer $_[0], " };
+IO::AIO::poll while IO::AIO::nreqs > 1;
+my @fill = map "f" x (4000 + $_ * 8), 1 .. 200;
+syswrite $w, "W" x 5000;
+IO::AIO::flush;
+print $data =~ tr/W//, " W", grep tr/W//, @fill;
+PROGRAM
+}
+
+for my $how ('my $data = bless [], "Shorter"', 'tie my $data, "Fetch", sub { bless [], "Shorter" }, sub { our $stored = $_[0] }') {
+   prints "an object is made a string once, and that is what stays in front: $how", "asked 1, 203 octets, the right ones", <<'PROGRAM' . "$how;\n" . <<'PROGRAM', $file;
+{ package Shorter; use overload '""' => sub { $main::asked++ ? "" : "x" x 200 } }
+our ($stored, $asked);
+open my $fh, "<", $ARGV[0] or die;
+PROGRAM
+aio_read $fh, 0, 3, $data, 200;
+IO::AIO::flush;
+print "asked $asked, ";
+my $got = $stored // $data;
+print length $got, " octets, ", $got eq "x" x 200 . "000" ? "the right ones" : "others";
+PROGRAM
+}
+
+prints "an object that becomes a short string while it is made a long one is written as that", "write 9000, 9000 L", <<'PROGRAM', "$out.long";
+{ package Turns; use overload '""' => sub { $main::data = "short"; "L" x 9000 } }
+open my $fh, "+>", $ARGV[0] or die;
+our $data = bless [], "Turns";
+aio_write $fh, 0, undef, $data, 0, sub { print "write $_[0], " };
+IO::AIO::flush;
+print do { local $/; readline $fh } =~ tr/L//, " L";
 PROGRAM
 
 # ---- several requests, one scalar ------------------------------------------

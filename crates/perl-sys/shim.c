@@ -361,23 +361,19 @@ xs_bytes (void *perl, SV *sv, const char **ptr, size_t *len)
       return 0;
     }
   GUARD (
-    const char *p = SvPV_nomg_const (sv, l);
+    const char *p = 0;
     if (SvUTF8 (sv) || SvROK (sv))
       {
-        /* An overloaded object tells by its result, not by its own flag. */
-        SV *copy = sv_newmortal ();
-        sv_setsv_nomg (copy, sv);
-        if (SvROK (copy))
-          {
-            SV *text = sv_newmortal ();
-            sv_copypv_nomg (text, sv);
-            copy = text;
-          }
-        if (!sv_utf8_downgrade (copy, TRUE))
+        /* An object is asked once: it may be gone by then. */
+        SV *text = sv_newmortal ();
+        sv_copypv_nomg (text, sv);
+        if (!sv_utf8_downgrade (text, TRUE))
           l = (STRLEN) -1;
         else
-          p = SvPV_nomg_const (copy, l);
+          p = SvPV_nomg_const (text, l);
       }
+    else
+      p = SvPV_nomg_const (sv, l);
     *ptr = p;
     *len = l;
   );
@@ -759,9 +755,9 @@ has_plain_layers (PerlIO *fp)
 
 /* The descriptor of a handle, by the side that is asked for. Returns 0 with *fd set (-1: none)
  * and *io the IO body; -1: not a handle at all; or a jump code. `refuse_io`: a bare IO object
- * does not count. */
+ * does not count. `plain`: -2 if it takes Perl code to answer. */
 int
-xs_handle_fd (void *perl, SV *sv, int output, int refuse_io, int *fd, SV **io)
+xs_handle_fd (void *perl, SV *sv, int output, int refuse_io, int plain, int *fd, SV **io)
 {
   THX (perl);
   IO *body = 0;
@@ -787,8 +783,13 @@ xs_handle_fd (void *perl, SV *sv, int output, int refuse_io, int *fd, SV **io)
       return 0;
     if (has_plain_layers (fp))
       *fd = PerlIO_fileno (fp);
+    else if (plain)
+      return -2;
     else
-      GUARD (*fd = PerlIO_fileno (fp););
+      {
+        sv_2mortal (SvREFCNT_inc_simple_NN ((SV *) body));
+        GUARD (*fd = PerlIO_fileno (fp););
+      }
   }
   return 0;
 }

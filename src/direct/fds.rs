@@ -158,8 +158,8 @@ fn times(perl: Perl, times: Res<[f64; 2]>) -> Result<Returns> {
 fn timerfd_settime(perl: Perl, args: &Args) -> Result<Returns> {
     let fh = fd(perl, args, 0, Side::Input)?;
     let flags = int(perl, args, 1)?;
-    let interval = perl.float(args.get(2)?)?;
-    let value = perl.float(args.get(3)?)?;
+    let interval = perl.float(args.get_number(2)?)?;
+    let value = perl.float(args.get_number(3)?)?;
     times(perl, sys::timerfd_settime(fh, flags, interval, value))
 }
 

@@ -78,7 +78,7 @@ fn mmap(perl: Perl, args: &Args) -> Result<Returns> {
     let protection = int(perl, args, 2)?;
     let flags = int(perl, args, 3)?;
     let fd = match given(args, 4)? {
-        Some(sv) => args::descriptor(perl, sv, Side::Input)?.0,
+        Some(sv) => args::descriptor(perl, args, sv, Side::Input)?.0,
         None => -1,
     };
     let offset = long_or(perl, args, 5, 0)?;

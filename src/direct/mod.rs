@@ -49,15 +49,15 @@ fn status(perl: Perl, result: Res<()>) -> Result<Returns> {
 
 /// The descriptor of a handle argument.
 fn fd(perl: Perl, args: &Args, i: usize, side: Side) -> Result<i32> {
-    Ok(args::descriptor(perl, args.get(i)?, side)?.0)
+    Ok(args::descriptor(perl, args, args.get(i)?, side)?.0)
 }
 
 fn int(perl: Perl, args: &Args, i: usize) -> Result<i32> {
-    args::int(perl, args.get(i)?)
+    args::int(perl, args.get_number(i)?)
 }
 
 fn long(perl: Perl, args: &Args, i: usize) -> Result<i64> {
-    args::long(perl, args.get(i)?)
+    args::long(perl, args.get_number(i)?)
 }
 
 /// An argument that may be missing or `undef`.
@@ -67,11 +67,15 @@ fn given(args: &Args, i: usize) -> Result<Option<Sv>> {
 }
 
 fn int_or(perl: Perl, args: &Args, i: usize, default: i32) -> Result<i32> {
-    given(args, i)?.map_or(Ok(default), |sv| args::int(perl, sv))
+    Ok(long_or(perl, args, i, default.into())? as i32)
 }
 
 fn long_or(perl: Perl, args: &Args, i: usize, default: i64) -> Result<i64> {
-    given(args, i)?.map_or(Ok(default), |sv| args::long(perl, sv))
+    let sv = args.get_number(i)?;
+    match sv.view().is_defined() {
+        true => args::long(perl, sv),
+        false => Ok(default),
+    }
 }
 
 /// The octets of a scalar, for the kernel. `Err` inside is the errno for one with a NUL.

@@ -133,7 +133,7 @@ fn last(_: Perl) -> Statx {
 }
 
 fn statx(perl: Perl, args: &Args) -> Result<Returns> {
-    let mut parse = Parse::new(perl, enter(perl)?, args);
+    let mut parse = Parse::new(perl, enter(perl, args)?, args);
     let path = parse.path(0, "pathname")?;
     let flags = int(perl, args, 1)?;
     let mask = int(perl, args, 2)? as u32;

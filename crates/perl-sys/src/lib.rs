@@ -204,6 +204,7 @@ extern "C" {
         sv: *mut SV,
         output: c_int,
         refuse_io: c_int,
+        plain: c_int,
         fd: *mut c_int,
         io: *mut *mut SV,
     ) -> c_int;

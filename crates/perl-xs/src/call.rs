@@ -75,10 +75,24 @@ impl Args<'_> {
             return Ok(self.perl.undef());
         };
         let view = sv.view();
-        if view.is_magical() || view.is_object_ref() {
-            // Reading it may run Perl code, now or when it is used.
+        if view.is_magical() {
             self.keep();
             return self.perl.fetch(sv);
+        }
+        if view.is_ref() && !view.is_simple_ref() {
+            // Using it may run Perl code.
+            self.keep();
+        }
+        Ok(sv)
+    }
+
+    /// As [`get`](Args::get), for a conversion to a number. That may warn, and a warn handler may
+    /// drop the arguments.
+    #[inline]
+    pub fn get_number(&self, i: usize) -> Result<Sv> {
+        let sv = self.get(i)?;
+        if !sv.view().has_number() {
+            self.keep();
         }
         Ok(sv)
     }

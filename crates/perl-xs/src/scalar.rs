@@ -126,14 +126,13 @@ impl View {
             && (self.kind() == layout.glob || self.kind() == layout.lvalue)
     }
 
-    /// A reference to a blessed body, which may be overloaded.
+    /// A reference to code or to a glob. What others lead to may be overloaded or tied.
     #[inline]
-    pub fn is_object_ref(self) -> bool {
-        self.is_ref()
-            && self
-                .sv
-                .referent()
-                .is_some_and(|body| body.view().is_object())
+    pub fn is_simple_ref(self) -> bool {
+        self.sv.referent().is_some_and(|body| {
+            let body = body.view();
+            !body.is_object() && (body.is_code() || body.is_glob())
+        })
     }
 }
 
@@ -476,23 +475,28 @@ impl Perl {
     }
 
     /// Descriptor and IO body of a handle: `None` if it is not one; a descriptor of −1 if it is
-    /// closed, in memory, or a directory's.
+    /// closed, in memory, or a directory's. `before`: called before Perl code runs.
     ///
     /// Perl: layers written in Perl run; a glob without handle dies.
-    pub fn handle(self, sv: Sv, output: bool, refuse_io: bool) -> Result<Option<(c_int, Sv)>> {
+    pub fn handle(
+        self,
+        sv: Sv,
+        output: bool,
+        refuse_io: bool,
+        before: impl FnOnce(),
+    ) -> Result<Option<(c_int, Sv)>> {
         let mut fd = -1;
         let mut io = std::ptr::null_mut();
+        let (output, refuse_io) = (output as c_int, refuse_io as c_int);
         // SAFETY: X1.
-        let code = unsafe {
-            sys::xs_handle_fd(
-                self.raw(),
-                sv.0,
-                output as c_int,
-                refuse_io as c_int,
-                &mut fd,
-                &mut io,
-            )
+        let mut ask = |plain| unsafe {
+            sys::xs_handle_fd(self.raw(), sv.0, output, refuse_io, plain, &mut fd, &mut io)
         };
+        let mut code = ask(1);
+        if code == -2 {
+            before();
+            code = ask(0);
+        }
         match code {
             0 => Ok(Some((fd, Sv(io)))),
             -1 => Ok(None),
