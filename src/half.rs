@@ -109,20 +109,20 @@ static LENT: AtomicBool = AtomicBool::new(false);
 /// are to be copied, not shared.
 pub fn before_clone(perl: Perl, args: &Args) -> Result<Returns> {
     if OWNER.load(Ordering::Relaxed) == perl.raw() {
-        enter(perl, args)?.holds.lend_buffers(true);
+        enter(perl, args)?.holds.lend_buffers();
         LENT.store(true, Ordering::Relaxed);
     }
     Ok(Returns::One(perl.new_int(0)))
 }
 
 /// `CLONE`, which perl calls in the clone, on the thread of the interpreter it was made from.
-pub fn after_clone(_: Perl, _: &Args) -> Result<Returns> {
+pub fn after_clone(clone: Perl, _: &Args) -> Result<Returns> {
     if LENT.swap(false, Ordering::Relaxed) {
         // SAFETY: the owner's thread, which is inside the call that makes the clone: nobody else
         // asks for clones meanwhile, since the flag was set by that very call.
         unsafe { &*HALF.load(Ordering::Relaxed) }
             .holds
-            .lend_buffers(false);
+            .take_back_buffers(clone);
     }
     Ok(Returns::Nothing)
 }

@@ -286,27 +286,42 @@ impl Holds {
         done
     }
 
-    /// A thread is about to be cloned from this interpreter (`on`), or has been. The clone gets
-    /// copies of pinned buffers instead of the buffers, and may write to them: the scalars look
-    /// ordinary meanwhile.
-    pub fn lend_buffers(&self, on: bool) {
-        let lend = |sv, was_readonly, ptr, cap| {
-            // SAFETY: T2: requests hold the scalar.
-            let sv = unsafe { Sv::from_raw(sv) };
-            sv.set_readonly(!on || was_readonly);
-            // SAFETY: ptr and cap are what was pinned.
-            unsafe { perl_xs::lend_buffer(sv, ptr, if on { cap } else { 0 }) }
-        };
+    /// A thread is about to be cloned from this interpreter. It gets copies of pinned buffers
+    /// instead of the buffers: those look like perl's own until they are taken back. The scalars
+    /// stay read-only, since the code of other packages may run before the clone is made.
+    pub fn lend_buffers(&self) {
+        self.each(|sv, _, ptr, cap| {
+            // SAFETY: what was pinned; the scalar is read-only.
+            unsafe { perl_xs::lend_buffer(sv, ptr, cap) }
+        });
+    }
+
+    /// The thread has been made; in it the scalars are ordinary ones.
+    pub fn take_back_buffers(&self, clone: Perl) {
+        self.each(|sv, was_readonly, ptr, _| {
+            // SAFETY: as above.
+            unsafe { perl_xs::lend_buffer(sv, ptr, 0) };
+            if let Some(copy) = clone.copy_in_clone(sv).filter(|_| !was_readonly) {
+                copy.set_readonly(false);
+            }
+        });
+    }
+
+    /// Scalars that requests hold: was it read-only before, and what is pinned. No buffer of a
+    /// scalar is at null.
+    fn each(&self, f: impl Fn(Sv, bool, *mut u8, usize)) {
+        // SAFETY: T2: requests hold them.
+        let held = |sv| unsafe { Sv::from_raw(sv) };
         let inner = self.0.borrow();
         for sole in inner.soles.list.iter().filter(|sole| !sole.sv.is_null()) {
-            lend(sole.sv, false, sole.ptr, sole.cap);
+            f(held(sole.sv), false, sole.ptr, sole.cap);
         }
         for (&sv, hold) in &inner.shared {
-            match hold.lent {
-                Lent::Buffer { ptr, cap, .. } => lend(sv, hold.was_readonly, ptr, cap),
-                // No buffer of the scalar is at null: it only looks ordinary.
-                _ => lend(sv, hold.was_readonly, std::ptr::null_mut(), 0),
-            }
+            let (ptr, cap) = match hold.lent {
+                Lent::Buffer { ptr, cap, .. } => (ptr, cap),
+                _ => (std::ptr::null_mut(), 0),
+            };
+            f(held(sv), hold.was_readonly, ptr, cap);
         }
     }
 

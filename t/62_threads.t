@@ -126,6 +126,21 @@ drain;
 print $buffer;
 PROGRAM
 
+# perl asks all packages before it clones, in an order that nobody knows.
+threads_do "other packages cannot change it before the thread is made", join ("", map "sub Other${_}::CLONE_SKIP { main::change () } ", 1 .. 60) . <<'PROGRAM', "60 of 60 refused, in the thread: writable, data 4";
+pipe my $r, my $w or die;
+my ($buffer, $refused) = ("old" . "." x 5997, 0);
+sub change { $refused++ if !eval { $buffer .= "y" x 100_000; 1 }; 0 }
+aio_read $r, undef, 4, $buffer, 0, sub { };
+executing 1;
+my $thread = threads->create (sub { eval { $buffer .= "z"; 1 } ? "writable" : $@ });
+print "$refused of 60 refused, in the thread: ", $thread->join, ", ";
+my @fill = map "f" x (4000 + 8 * $_), 1 .. 400;
+syswrite $w, "data";
+drain;
+print substr ($buffer, 0, 4), " ", length $buffer;
+PROGRAM
+
 # ---- directory objects, mapped memory --------------------------------------
 
 threads_do "a directory object survives the end of its copy", <<'PROGRAM', "0 0";

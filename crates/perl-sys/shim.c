@@ -1287,6 +1287,19 @@ xs_unpin_filled (SV *sv, char *ptr, size_t cap, size_t len)
 /* A string whose memory is not perl's to free: pinned, mapped, or shared. */
 int xs_lacks_capacity (SV *sv) { return SvPOK (sv) && !SvLEN (sv); }
 
+/* While an interpreter is cloned from another: its copy of a scalar of that one, or 0. */
+SV *
+xs_copy_in_clone (void *perl, SV *sv)
+{
+  THX (perl);
+#ifdef USE_ITHREADS
+  return PL_ptr_table ? (SV *) ptr_table_fetch (PL_ptr_table, sv) : 0;
+#else
+  PERL_UNUSED_ARG (sv);
+  return 0;
+#endif
+}
+
 /* While an interpreter is cloned: a length makes perl copy the buffer. */
 void
 xs_lend (SV *sv, char *ptr, size_t cap)

@@ -248,6 +248,7 @@ extern "C" {
     pub fn xs_pin_plain(sv: *mut SV, from: usize, need: usize, ptr: *mut *mut c_char) -> usize;
     pub fn xs_unpin_filled(sv: *mut SV, ptr: *mut c_char, cap: usize, len: usize) -> c_int;
     pub fn xs_lacks_capacity(sv: *mut SV) -> c_int;
+    pub fn xs_copy_in_clone(perl: Interpreter, sv: *mut SV) -> *mut SV;
     pub fn xs_lend(sv: *mut SV, ptr: *mut c_char, cap: usize);
     pub fn xs_free_buffer(ptr: *mut c_char);
     pub fn xs_set_readonly(sv: *mut SV, on: c_int);

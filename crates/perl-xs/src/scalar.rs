@@ -205,14 +205,21 @@ impl Sv {
 ///
 /// # Safety
 ///
-/// `ptr` and `cap` are what [`Perl::pin`] was about. Perl code must not run while it looks
-/// ordinary.
+/// `ptr` and `cap` are what [`Perl::pin`] was about. The scalar is read-only while the buffer
+/// looks ordinary.
 pub unsafe fn lend_buffer(sv: Sv, ptr: *mut u8, cap: usize) {
     // SAFETY: the caller's word.
     unsafe { sys::xs_lend(sv.0, ptr.cast(), cap) }
 }
 
 impl Perl {
+    /// While this interpreter is being cloned from another: its copy of a scalar of that one.
+    pub fn copy_in_clone(self, sv: Sv) -> Option<Sv> {
+        // SAFETY: X1; the address is only looked up.
+        let copy = unsafe { sys::xs_copy_in_clone(self.raw(), sv.0) };
+        (!copy.is_null()).then_some(Sv(copy))
+    }
+
     /// Drops a reference here and now.
     ///
     /// Perl: the last one may run a destructor, which may exit.
