@@ -646,7 +646,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        cases: cases(200),
+        ..ProptestConfig::default()
+    })]
 
     /// Whatever is put in comes out, once, and is executed unless it was cancelled in time.
     #[test]

@@ -124,7 +124,11 @@ enum Owner {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        cases: cases(256),
+        ..ProptestConfig::default()
+    })]
 
     /// Against the obvious model: a sorted list.
     #[test]

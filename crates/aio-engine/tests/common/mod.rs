@@ -17,6 +17,15 @@ pub fn limits(max_parallel: usize) -> Limits {
     }
 }
 
+/// How many cases of a property to try: under helgrind each takes fifty times as long.
+#[allow(unexpected_cfgs)]
+pub fn cases(n: u32) -> u32 {
+    match cfg!(helgrind) {
+        true => n / 8,
+        false => n,
+    }
+}
+
 pub fn priority(n: i64) -> Priority {
     Priority::clamped(n)
 }
