@@ -219,6 +219,17 @@ for (
    is __PACKAGE__ . ",$method", "main,main012", "... leaves that alone";
 }
 
+# ---- globs, whose names are their data
+{
+   no strict "refs";
+   my ($wide, $latin) = ("\x{100}", "\x{e4}");
+   utf8::upgrade $latin;
+   refused { aio_write $fh, 0, undef, *$wide, 0, $_[0] } qr/^"data" argument must be byte\/octet-encoded/, "a wide name is refused";
+   passes { aio_write $fh, 0, undef, *$latin, 0, $_[0] } 8, "one that fits is written";
+   is substr (slurp ($file), 0, 8), "*main::\xe4", "... in octets";
+   spew $file, "0123456789";
+}
+
 # ---- substr and friends as lvalues
 {
    my $data = "abcdefgh";

@@ -362,6 +362,8 @@ xs_bytes (void *perl, SV *sv, const char **ptr, size_t *len)
     }
   GUARD (
     const char *p = 0;
+    if (!SvROK (sv))
+      p = SvPV_nomg_const (sv, l);
     if (SvUTF8 (sv) || SvROK (sv))
       {
         /* An object is asked once: it may be gone by then. */
@@ -372,8 +374,6 @@ xs_bytes (void *perl, SV *sv, const char **ptr, size_t *len)
         else
           p = SvPV_nomg_const (text, l);
       }
-    else
-      p = SvPV_nomg_const (sv, l);
     *ptr = p;
     *len = l;
   );
