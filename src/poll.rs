@@ -185,8 +185,8 @@ pub fn poll_both(perl: Perl, args: &Args) -> Result<Returns> {
 
 pub fn flush(perl: Perl, args: &Args) -> Result<Returns> {
     let half = enter(perl, args)?;
-    half.check_depth()?;
     while half.nreqs.get() > 0 {
+        half.check_depth()?;
         wait(perl, half)?;
         poll(perl, half, After::Flush)?;
     }

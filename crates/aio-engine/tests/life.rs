@@ -648,7 +648,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        cases: cases(200),
+        cases: 200,
         ..ProptestConfig::default()
     })]
 

@@ -17,7 +17,8 @@ pub fn limits(max_parallel: usize) -> Limits {
     }
 }
 
-/// How many cases of a property to try: under helgrind each takes fifty times as long.
+/// How many cases to try of a property that one thread has. Under helgrind, which looks for races,
+/// each takes fifty times as long.
 #[allow(unexpected_cfgs)]
 pub fn cases(n: u32) -> u32 {
     match cfg!(helgrind) {
